@@ -1,0 +1,7 @@
+"""The pages that operators keep open."""
+
+from django.apps import AppConfig
+
+
+class DashboardConfig(AppConfig):
+    name = "dashboard"

@@ -1,0 +1,22 @@
+"""The tables, one module per subject."""
+
+from featurememory.models.access import ApiKey, AuditEntry
+from featurememory.models.breaker import Breaker, BreakerEvent, LiveSequence
+from featurememory.models.health import HealthSnapshot, ProcessRecord
+from featurememory.models.operation import Operation
+from featurememory.models.rollup import Rollup, Series
+from featurememory.models.source import Source
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Breaker",
+    "BreakerEvent",
+    "HealthSnapshot",
+    "LiveSequence",
+    "Operation",
+    "ProcessRecord",
+    "Rollup",
+    "Series",
+    "Source",
+]

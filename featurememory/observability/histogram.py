@@ -1,0 +1,113 @@
+"""A mergeable latency histogram with base-2 exponential buckets.
+
+Bucket i holds values in (b**i, b**(i+1)] with b = 2**(1/64): OpenTelemetry's exponential histogram at scale 6
+and Prometheus' native histogram at schema 6 have the same bounds (OpenTelemetry metrics data model,
+"ExponentialHistogram"). A value is reported as its bucket's harmonic middle, which is at most
+(b - 1) / (b + 1) = 0.54 % away from it. Merging adds counts and loses nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from math import ceil, log2
+from typing import Self
+
+SCHEMA = 6
+BUCKETS_PER_DOUBLING = 2**SCHEMA
+RELATIVE_ERROR = (2 ** (1 / BUCKETS_PER_DOUBLING) - 1) / (2 ** (1 / BUCKETS_PER_DOUBLING) + 1)
+SMALLEST_MS = 0.001
+"""Shorter durations, zero too, are recorded as this one: a microsecond."""
+
+
+def bucket_of(duration_ms: float) -> int:
+    """The index of the bucket that holds `duration_ms`."""
+    return ceil(log2(duration_ms if duration_ms > SMALLEST_MS else SMALLEST_MS) * BUCKETS_PER_DOUBLING) - 1
+
+
+def upper_bound(bucket: int) -> float:
+    """The largest duration in milliseconds that `bucket` holds."""
+    return float(2 ** ((bucket + 1) / BUCKETS_PER_DOUBLING))
+
+
+def middle(bucket: int) -> float:
+    """The duration in milliseconds that stands for all in `bucket`."""
+    low, high = 2 ** (bucket / BUCKETS_PER_DOUBLING), 2 ** ((bucket + 1) / BUCKETS_PER_DOUBLING)
+    return float(2 * low * high / (low + high))
+
+
+class Histogram:
+    """Counts of durations in milliseconds, by exponential bucket; only buckets in use take room."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self, durations_ms: Iterable[float] = ()) -> None:
+        self.counts: dict[int, int] = {}
+        for duration in durations_ms:
+            self.record(duration)
+
+    def record(self, duration_ms: float, times: int = 1) -> None:
+        bucket = bucket_of(duration_ms)
+        self.counts[bucket] = self.counts.get(bucket, 0) + times
+
+    def merge(self, other: Histogram) -> None:
+        """Adds what `other` holds; exact, and the order of merging makes no difference."""
+        counts = self.counts
+        for bucket, count in other.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + count
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts.values())
+
+    def quantile(self, q: float) -> float | None:
+        """The duration in milliseconds below which a share `q` in [0, 1] lies; None when nothing was recorded."""
+        quantiles = self.quantiles(q)
+        return quantiles[0] if quantiles else None
+
+    def quantiles(self, *shares: float) -> list[float]:
+        """`quantile` of each share, in one walk when they rise; an empty list when nothing was recorded."""
+        found: list[float] = []
+        if not self.counts:
+            return found
+        ordered = sorted(self.counts.items())
+        total = self.count
+        for share in shares:
+            rank, seen = share * (total - 1), 0
+            for bucket, count in ordered:
+                seen += count
+                if seen > rank:
+                    found.append(middle(bucket))
+                    break
+        return found
+
+    def count_up_to(self, duration_ms: float) -> int:
+        """How many recorded durations were at most `duration_ms`, to the accuracy of a bucket."""
+        last = bucket_of(duration_ms)
+        return sum(count for bucket, count in self.counts.items() if bucket <= last)
+
+    def __iter__(self) -> Iterator[tuple[float, int]]:
+        """(upper bound in milliseconds, count) of each bucket in use, rising."""
+        return ((upper_bound(bucket), count) for bucket, count in sorted(self.counts.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Histogram) and self.counts == other.counts
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_bytes(self) -> bytes:
+        """Little endian: the used buckets' indexes (int32, rising), then their counts (uint64)."""
+        ordered = sorted(self.counts.items())
+        size = len(ordered)
+        return struct.pack(f"<{size}i{size}Q", *(b for b, _ in ordered), *(c for _, c in ordered))
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> Self:
+        """The inverse of `to_bytes`; ValueError when the length cannot be right."""
+        size, rest = divmod(len(data), 12)
+        if rest:
+            raise ValueError(f"a histogram takes 12 bytes a bucket, not {len(data)} bytes")
+        numbers = struct.unpack(f"<{size}i{size}Q", data)
+        histogram = cls()
+        histogram.counts = dict(zip(numbers[:size], numbers[size:], strict=True))
+        return histogram

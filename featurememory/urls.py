@@ -1,0 +1,17 @@
+"""Where things are."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from featurememory.api import api
+from featurememory.api.probes import healthz, readyz
+from featurememory.observability.exposition import metrics
+
+urlpatterns = [
+    path("", include("dashboard.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+]
