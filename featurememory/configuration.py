@@ -43,6 +43,7 @@ class Configuration:
     max_models: int
     max_breakers: int
     max_age_days: int
+    otlp_content: bool
     log_level: str
 
     @property
@@ -89,6 +90,7 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         max_models=read(prefix + "MAX_MODELS", _whole(1, 10_000), 500),
         max_breakers=read(prefix + "MAX_BREAKERS", _whole(1, 100_000), 1_000),
         max_age_days=read(prefix + "MAX_AGE_DAYS", _whole(1, 3_650), 30),
+        otlp_content=read(prefix + "OTLP_CONTENT", _yes_or_no, False),
         log_level=read(prefix + "LOG_LEVEL", _level, "INFO"),
     )
     if problems:

@@ -20,14 +20,14 @@ ALLOWED_HOSTS = list(CONFIGURATION.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(CONFIGURATION.csrf_trusted_origins)
 
 INSTALLED_APPS = [
-    "featurememory.apps.FeatureMemoryConfig",
-    "dashboard.apps.DashboardConfig",
     "featurememory.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "featurememory.apps.FeatureMemoryConfig",  # after auth: roles are granted what auth has just made
+    "dashboard.apps.DashboardConfig",
     "django_prometheus",
     "axes",
     "csp",

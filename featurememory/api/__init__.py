@@ -1,0 +1,33 @@
+"""The HTTP API, version 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+
+from featurememory import __version__
+from featurememory.api import breakers, health, operations, problems
+from featurememory.api.document import complete_document
+
+
+class Api(NinjaAPI):
+    """Ninja's API with the bodies that we decode ourselves written into its OpenAPI document."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        return complete_document(super().get_openapi_schema(**options))
+
+
+api = Api(
+    title="Feature Memory",
+    version=__version__,
+    description="Guards, remembers and improves the operations of a model orchestrator.",
+    docs_url=None,
+    openapi_url=None,
+    urls_namespace="api",
+)
+api.add_router("/operations", operations.router, tags=["operations"])
+api.add_router("/breakers", breakers.router, tags=["breakers"])
+api.add_router("", health.router, tags=["health"])
+problems.register(api)

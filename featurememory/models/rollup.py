@@ -23,7 +23,8 @@ class Series(models.Model):
 class Rollup(models.Model):
     """What one series did in one span of time.
 
-    `resolution` is the span in seconds (60 as written by ingestion). Rejected operations never ran: they are
+    `resolution` is the span in seconds: 60 as written by ingestion, and 0 for the series' one row over all time
+    (its start is the Unix epoch), which outlives everything else and feeds /metrics. Rejected operations never ran: they are
     counted, but are neither in the histogram nor in the duration columns.
     """
 

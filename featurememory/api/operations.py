@@ -1,0 +1,136 @@
+"""Operations in, one by one or a thousand at a time; and out again."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema
+from pydantic import AwareDatetime, Field
+
+from featurememory.api.auth import ScopedKey
+from featurememory.api.document import takes_json
+from featurememory.api.intake import OPERATIONS, SCOPE, django_view
+from featurememory.api.problems import Problem, ProblemError
+from featurememory.ingestion.operations import OperationBatch
+from featurememory.ingestion.receive import BatchAnswer
+from featurememory.models import Operation
+
+router = Router()
+_receive = django_view(OPERATIONS)
+
+
+class OperationView(Schema):
+    """A stored operation."""
+
+    id: UUID
+    operation_type: str
+    model: str
+    started_at: datetime
+    received_at: datetime
+    duration_ms: float
+    outcome: str
+    error_type: str
+    error_message: str
+    parameters: dict[str, Any]
+    attributes: dict[str, Any]
+    score: float | None
+    space: str
+    recommendation: UUID | None
+    instance: str
+    trace_id: str
+    span_id: str
+    breaker: str
+
+
+class OperationPage(Schema):
+    items: list[OperationView]
+    next_cursor: str | None
+
+
+class OperationSearch(Schema):
+    """What to look for; everything given must hold."""
+
+    since: AwareDatetime | None = Field(None, description="Started at or after.")
+    until: AwareDatetime | None = Field(None, description="Started before.")
+    operation_type: str | None = None
+    model: str | None = None
+    outcome: Operation.Outcome | None = None
+    breaker: str | None = None
+    trace_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    cursor: str | None = None
+    limit: int = Field(50, ge=1, le=500)
+
+
+@router.post(
+    "",
+    auth=ScopedKey(SCOPE),
+    response={200: BatchAnswer, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 422: Problem, 503: Problem},
+    openapi_extra=takes_json(OperationBatch),
+    summary="Store operations",
+)
+def post_operations(request: HttpRequest) -> HttpResponse:
+    """Stores up to 1,000 operations. Each is judged by itself; a 200 means that the accepted ones are on disk, and
+    ids that were there before change nothing but `duplicates`. The body may be gzipped."""
+    return _receive(request)
+
+
+@router.get(
+    "", auth=ScopedKey("read"), response={200: OperationPage, 401: Problem, 403: Problem, 422: Problem},
+    summary="Find operations",
+)  # fmt: skip
+def list_operations(request: HttpRequest, search: Query[OperationSearch]) -> dict[str, Any]:
+    """The newest first. `next_cursor` leads to the next page; it is null on the last."""
+    rows = list(_found(search)[: search.limit + 1])
+    more = len(rows) > search.limit
+    page = rows[: search.limit]
+    return {"items": page, "next_cursor": _cursor(page[-1]) if more else None}
+
+
+@router.get(
+    "/{uuid:operation_id}", auth=ScopedKey("read"),
+    response={200: OperationView, 401: Problem, 403: Problem, 404: Problem}, summary="One operation",
+)  # fmt: skip
+def get_operation(request: HttpRequest, operation_id: UUID) -> Operation:
+    operation = Operation.objects.filter(id=operation_id).first()
+    if operation is None:
+        raise ProblemError(404, "unknown_operation", "Not found", f"No operation has the id {operation_id}.")
+    return operation
+
+
+def _found(search: OperationSearch) -> QuerySet[Operation]:
+    wanted = {
+        "started_at__gte": search.since,
+        "started_at__lt": search.until,
+        "operation_type": search.operation_type,
+        "model": search.model,
+        "outcome": search.outcome,
+        "breaker": search.breaker,
+        "trace_id": search.trace_id,
+    }
+    rows = Operation.objects.filter(**{field: value for field, value in wanted.items() if value is not None})
+    if search.cursor is not None:
+        started_at, seq = _position(search.cursor)
+        rows = rows.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, seq__lt=seq))
+    return rows.order_by("-started_at", "-seq")
+
+
+def _cursor(last: Operation) -> str:
+    return urlsafe_b64encode(f"{last.started_at.isoformat()} {last.seq}".encode()).decode()
+
+
+def _position(cursor: str) -> tuple[datetime, int]:
+    try:
+        started_at, seq = urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        moment = datetime.fromisoformat(started_at)
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        return moment, int(seq)
+    except (ValueError, Base64Error):
+        detail = "`cursor` must be a `next_cursor` as it was given; leave it out for the first page."
+        raise ProblemError(422, "cursor", "The cursor cannot be read", detail) from None

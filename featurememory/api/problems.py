@@ -1,0 +1,111 @@
+"""Errors as problem details (RFC 9457): one shape for every answer that is not a success."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError
+from ninja.errors import ValidationError as NinjaValidationError
+from pydantic import BaseModel
+
+from featurememory.circuit_breaker.fleet import UnknownBreaker
+from featurememory.errors import ValidationError
+from featurememory.ingestion.operations import FieldError
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong and what to do about it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = []
+
+
+@dataclass
+class ProblemError(Exception):
+    """Raised anywhere below an endpoint; becomes its answer."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    errors: list[FieldError] = field(default_factory=list)
+    retry_after_s: int | None = None
+    members: dict[str, Any] = field(default_factory=dict)
+    """Further members of the answer, beside those of `Problem`."""
+
+    def body(self) -> bytes:
+        problem = Problem(
+            title=self.title, status=self.status, detail=self.detail, code=self.code, errors=self.errors
+        )
+        return orjson.dumps(problem.model_dump() | self.members)
+
+    def headers(self) -> dict[str, str]:
+        headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = 'Bearer realm="Feature Memory"'
+        return headers
+
+
+def register(api: NinjaAPI) -> None:
+    """Makes every error below `api` a problem."""
+    api.add_exception_handler(ProblemError, _respond)
+    api.add_exception_handler(NinjaValidationError, _wrong_input)
+    api.add_exception_handler(ValidationError, _invalid)
+    api.add_exception_handler(UnknownBreaker, _unknown_breaker)
+    api.add_exception_handler(Http404, _not_found)
+    api.add_exception_handler(HttpError, _http_error)
+    api.add_exception_handler(Exception, _unforeseen)
+
+
+def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
+    return HttpResponse(problem.body(), status=problem.status, headers=problem.headers())
+
+
+def _wrong_input(request: HttpRequest, wrong: NinjaValidationError) -> HttpResponse:
+    errors = [
+        FieldError(field=".".join(str(part) for part in error["loc"]), code=error["type"], message=error["msg"])
+        for error in wrong.errors
+    ]
+    names = ", ".join(error.field for error in errors)
+    return _respond(request, ProblemError(422, "invalid", "The request has wrong values", f"Wrong: {names}.", errors))
+
+
+def _invalid(request: HttpRequest, wrong: ValidationError) -> HttpResponse:
+    errors = [FieldError.model_validate(error) for error in wrong.errors]
+    return _respond(request, ProblemError(422, wrong.code, "The request has wrong values", str(wrong), errors))
+
+
+def _unknown_breaker(request: HttpRequest, unknown: UnknownBreaker) -> HttpResponse:
+    return _respond(request, ProblemError(404, unknown.code, "Not found", str(unknown)))
+
+
+def _not_found(request: HttpRequest, missing: Http404) -> HttpResponse:
+    detail = str(missing) or "There is nothing at this address."
+    return _respond(request, ProblemError(404, "not_found", "Not found", detail))
+
+
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    title = HTTPStatus(error.status_code).phrase
+    return _respond(request, ProblemError(error.status_code, "refused", title, str(error)))
+
+
+def _unforeseen(request: HttpRequest, failure: Exception) -> HttpResponse:
+    logger.error("%s %s failed", request.method, request.path, exc_info=failure)
+    detail = "The server failed on this request; its log says more."
+    return _respond(request, ProblemError(500, "internal", "Internal error", detail))

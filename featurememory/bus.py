@@ -1,0 +1,37 @@
+"""Speaking on the live bus: event rows are the truth, this is how others hear of them at once (live/ listens).
+
+Embedded, SQLite itself tells of commits (`PRAGMA data_version`). Scaled out, Redis carries the newest sequence
+number. If Redis is away nothing is lost: watchers look for themselves every second.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import redis
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "featurememory:live"
+
+
+@cache
+def redis_client() -> redis.Redis | None:
+    """The installation's Redis, if it has one; time-outs are short, because nobody may wait for the bus."""
+    url = settings.CONFIGURATION.redis_url
+    if url is None:
+        return None
+    return redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=0.5)
+
+
+def announce(sequence: int) -> None:
+    """Tells all watchers that events up to `sequence` are committed. Never raises."""
+    client = redis_client()
+    if client is None:
+        return
+    try:
+        client.publish(CHANNEL, sequence)
+    except redis.RedisError as failure:
+        logger.warning("live events up to %d wait for the watchers' next look: %s", sequence, failure)

@@ -1,0 +1,85 @@
+"""The job runner: Celery on the filesystem (embedded) or on Redis (scaled out), with one schedule."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "featurememory.settings")
+
+LONGEST_TASK_S = 600
+
+
+def _transport(broker_dir: str) -> dict[str, Any]:
+    return {
+        "data_folder_in": broker_dir,
+        "data_folder_out": broker_dir,
+        "control_folder": os.path.join(broker_dir, "control"),
+        "polling_interval": 0.5,
+    }
+
+
+def make_app() -> Celery:
+    """The Celery application that the configuration describes."""
+    from django.conf import settings
+
+    configuration = settings.CONFIGURATION
+    app = Celery("featurememory")
+    if configuration.redis_url:
+        app.conf.broker_url = configuration.redis_url
+        app.conf.broker_transport_options = {
+            "visibility_timeout": 2 * LONGEST_TASK_S,
+            "unacked_restore_interval": 3,
+        }
+    else:
+        os.makedirs(configuration.broker_dir / "control", exist_ok=True)
+        app.conf.broker_url = "filesystem://localhost"
+        app.conf.broker_transport_options = _transport(str(configuration.broker_dir))
+    app.conf.update(
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_time_limit=LONGEST_TASK_S,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_pool="threads",
+        worker_concurrency=2,
+        broker_connection_retry_on_startup=True,
+        beat_scheduler="celery.beat:Scheduler",
+        beat_max_loop_interval=5,
+        timezone="UTC",
+    )
+    app.autodiscover_tasks(["featurememory"], related_name="jobs")
+    return app
+
+
+app = make_app()
+
+
+@app.on_after_finalize.connect
+def _schedule(sender: Celery, **_: Any) -> None:
+    from featurememory.jobs import SCHEDULE
+
+    sender.conf.beat_schedule = SCHEDULE
+
+
+@signals.worker_ready.connect
+def _worker_lives(**_: Any) -> None:
+    _start_heartbeat("worker")
+
+
+@signals.beat_init.connect
+@signals.beat_embedded_init.connect
+def _beat_lives(**_: Any) -> None:
+    _start_heartbeat("beat")
+
+
+def _start_heartbeat(role: str) -> None:
+    from featurememory.serving.heartbeat import Heartbeat
+
+    heartbeat = Heartbeat(role)
+    heartbeat.start()
+    signals.worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)

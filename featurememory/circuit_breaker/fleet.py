@@ -1,0 +1,274 @@
+"""The breakers that the whole fleet shares: the plain machine, kept in one row each.
+
+Whoever changes a breaker holds its row's lock; each transition gets a version, a number in the live sequence
+and an event row in the same transaction, and is announced after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import connection, transaction
+from django.utils import timezone
+
+from featurememory import bus
+from featurememory.circuit_breaker import kind_of
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.circuit_breaker.machine import BreakerMachine, BreakerStatus, Transition
+from featurememory.errors import FeatureMemoryError, ValidationError
+from featurememory.models import AuditEntry, Breaker, BreakerEvent
+from featurememory.sequence import next_sequence_numbers
+
+MAX_REASON = 1_000
+
+
+class UnknownBreaker(FeatureMemoryError):
+    """No breaker has this name; one comes into being with the first operation it covers."""
+
+    code = "unknown_breaker"
+
+
+class Result(NamedTuple):
+    """What became of a call; times in seconds since the Unix epoch, by the caller's clock."""
+
+    ended_at: float
+    started_at: float
+    outcome: str
+    operation_type: str
+    model: str
+
+
+class Fleet:
+    """What ingestion tells the breakers."""
+
+    def __init__(self, max_breakers: int) -> None:
+        self._max_breakers = max_breakers
+
+    def observe(self, results: Mapping[str, list[Result]], now: float) -> list[BreakerEvent]:
+        """Feeds each named breaker its results, in the order they ended; inside the caller's transaction."""
+        telling = {
+            name: sorted(result for result in named if kind_of(result.outcome) != "ignored")
+            for name, named in results.items()
+        }
+        telling = {name: named for name, named in telling.items() if named}
+        if not telling:
+            return []
+        breakers = _locked(telling.keys())
+        missing = sorted(telling.keys() - breakers.keys())
+        if missing:
+            breakers.update(self._made({name: telling[name][0] for name in missing}, now))
+        moved: list[tuple[Breaker, list[Transition]]] = []
+        for name, breaker in sorted(breakers.items()):
+            machine = machine_of(breaker)
+            transitions: list[Transition] = []
+            for result in telling[name]:
+                transitions.extend(machine.observe(kind_of(result.outcome), result.started_at, now))
+            _take_over(breaker, machine, transitions)
+            breaker.last_result_at = datetime.fromtimestamp(now, UTC)
+            moved.append((breaker, transitions))
+        _save(breaker for breaker, _ in moved)
+        return _record_events(moved)
+
+    def announce(self, events: list[BreakerEvent]) -> None:
+        """Lets the live bus know, after the commit."""
+        if events:
+            bus.announce(events[-1].sequence)
+
+    def _made(self, firsts: Mapping[str, Result], now: float) -> dict[str, Breaker]:
+        room = self._max_breakers - Breaker.objects.count()
+        if room < len(firsts):
+            room += _drop_least_recently_used(len(firsts) - room)
+        moment = datetime.fromtimestamp(now, UTC)
+        Breaker.objects.bulk_create(
+            [
+                Breaker(
+                    name=name,
+                    operation_type=first.operation_type,
+                    model=first.model,
+                    changed_at=moment,
+                    created_at=moment,
+                )
+                for name, first in list(firsts.items())[: max(room, 0)]
+            ],
+            ignore_conflicts=True,
+        )
+        return _locked(firsts.keys())
+
+
+def reset_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
+    """Closes the breaker, empties its window and drops whatever an operator had laid over it."""
+    return _command("reset", BreakerMachine.reset, name, actor, reason, request_id)
+
+
+def force_open_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
+    """Admits nothing until it is released or reset."""
+    return _command("force_open", BreakerMachine.force_open, name, actor, reason, request_id)
+
+
+def disable_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
+    """Admits everything and computes nothing until it is released or reset."""
+    return _command("disable", BreakerMachine.disable, name, actor, reason, request_id)
+
+
+def release_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
+    """Takes the operator's hand off: the computed state counts again."""
+    return _command("release", BreakerMachine.release, name, actor, reason, request_id)
+
+
+def machine_of(breaker: Breaker) -> BreakerMachine:
+    """The state machine as the row holds it."""
+    config = BreakerConfig.from_mapping(breaker.config)
+    return BreakerMachine.restore(config, breaker.machine) if breaker.machine else BreakerMachine(config)
+
+
+def status_of(breaker: Breaker, now: datetime) -> BreakerStatus:
+    """How the breaker stands at `now`; reading changes nothing."""
+    return machine_of(breaker).status(now.timestamp())
+
+
+def _command(
+    action: str,
+    act: Callable[[BreakerMachine, float], Iterable[Transition]],
+    name: str,
+    actor: str,
+    reason: str,
+    request_id: UUID | None,
+) -> Breaker:
+    """One operator's act with event and audit row in one transaction; repeated with the same id it does nothing."""
+    reason = _checked_reason(reason)
+    moment = timezone.now()
+    with transaction.atomic():
+        breaker = _locked([name]).get(name)
+        if breaker is None:
+            raise UnknownBreaker(f"There is no breaker {name!r}.", name=name)
+        if request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists():
+            return breaker
+        before = _for_audit(breaker)
+        machine = machine_of(breaker)
+        transitions = list(act(machine, moment.timestamp()))
+        _take_over(breaker, machine, transitions)
+        _save([breaker])
+        events = _record_events([(breaker, transitions)], actor=actor, reason=reason)
+        AuditEntry.objects.create(
+            at=moment,
+            actor=actor,
+            action=f"breaker.{action}",
+            subject=name,
+            reason=reason,
+            before=before,
+            after=_for_audit(breaker),
+            request_id=request_id,
+        )
+    if events:
+        bus.announce(events[-1].sequence)
+    return breaker
+
+
+def _checked_reason(reason: str) -> str:
+    reason = reason.strip()
+    if not reason:
+        message = "say why; it stands in the audit beside your name"
+        raise ValidationError("A reason is needed.", [{"field": "reason", "code": "missing", "message": message}])
+    if len(reason) > MAX_REASON or "\0" in reason:
+        message = f"at most {MAX_REASON} characters, none of them U+0000"
+        raise ValidationError("The reason cannot be kept.", [{"field": "reason", "code": "too_long", "message": message}])
+    return reason
+
+
+def _locked(names: Iterable[str]) -> dict[str, Breaker]:
+    rows = Breaker.objects.select_for_update().filter(name__in=list(names)).order_by("name")
+    return {breaker.name: breaker for breaker in rows}
+
+
+def _drop_least_recently_used(count: int) -> int:
+    """Makes room by forgetting closed breakers nobody has used for longest; those open or forced stay."""
+    idle = Breaker.objects.filter(state=Breaker.State.CLOSED).order_by("last_result_at").values_list("pk", flat=True)
+    gone = list(idle[:count])
+    Breaker.objects.filter(pk__in=gone).delete()
+    return len(gone)
+
+
+def _take_over(breaker: Breaker, machine: BreakerMachine, transitions: list[Transition]) -> None:
+    breaker.machine = machine.snapshot()
+    if transitions:
+        last = transitions[-1]
+        status = machine.status(last.at)
+        breaker.state, breaker.computed_state = status.state, status.computed_state
+        breaker.epoch = status.epoch
+        breaker.version += len(transitions)
+        breaker.changed_at = datetime.fromtimestamp(last.at, UTC)
+
+
+def _save(breakers: Iterable[Breaker]) -> None:
+    changes = [
+        (
+            orjson.dumps(breaker.machine).decode(),
+            breaker.state,
+            breaker.computed_state,
+            breaker.epoch,
+            breaker.version,
+            _database_time(breaker.changed_at),
+            _database_time(breaker.last_result_at),
+            breaker.pk,
+        )
+        for breaker in breakers
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_SAVE, changes)
+
+
+_SAVE = """
+    UPDATE featurememory_breaker SET
+        machine = %s, state = %s, computed_state = %s, epoch = %s, version = %s, changed_at = %s, last_result_at = %s
+    WHERE id = %s
+"""
+
+
+def _database_time(moment: datetime | None) -> object:
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _record_events(
+    moved: Iterable[tuple[Breaker, list[Transition]]], *, actor: str = "", reason: str = ""
+) -> list[BreakerEvent]:
+    pending = [(breaker, index, each) for breaker, all_of_it in moved for index, each in enumerate(all_of_it)]
+    if not pending:
+        return []
+    steps = {breaker.pk: 0 for breaker, _, _ in pending}
+    for breaker, _, _ in pending:
+        steps[breaker.pk] += 1
+    events = []
+    for number, (breaker, index, each) in zip(next_sequence_numbers(len(pending)), pending, strict=True):
+        events.append(
+            BreakerEvent(
+                sequence=number,
+                breaker=breaker,
+                from_state=each.from_state,
+                to_state=each.to_state,
+                computed_state=each.computed_state,
+                cause=each.cause,
+                message=each.message,
+                actor=actor,
+                reason=reason,
+                epoch=each.epoch,
+                version=breaker.version - steps[breaker.pk] + index + 1,
+                counts=dict(each.counts),
+                retry_after_ms=each.retry_after_ms,
+                at=datetime.fromtimestamp(each.at, UTC),
+            )
+        )
+    BreakerEvent.objects.bulk_create(events)
+    return events
+
+
+def _for_audit(breaker: Breaker) -> dict[str, object]:
+    return {
+        "state": breaker.state,
+        "computed_state": breaker.computed_state,
+        "epoch": breaker.epoch,
+        "version": breaker.version,
+    }

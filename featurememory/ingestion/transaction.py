@@ -1,0 +1,133 @@
+"""One group commit: everything that a set of operations changes, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+
+from featurememory.circuit_breaker import default_breaker_name
+from featurememory.circuit_breaker.fleet import Fleet, Result
+from featurememory.ingestion.inserts import insert_operations
+from featurememory.ingestion.operations import Operation, Sender
+from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
+from featurememory.models import Source
+from featurememory.observability.rollups import add_to_rollups, tally
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What one request hands in."""
+
+    operations: Sequence[Operation]
+    sender: Sender | None = None
+    size: int = 0
+    """Bytes of the body, unzipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a submission, once it is on disk."""
+
+    accepted: int
+    duplicates: int
+
+
+class GroupTransaction:
+    """Stores submissions together; keeps between them what is costly to look up."""
+
+    def __init__(self, series: SeriesRegistry, fleet: Fleet) -> None:
+        self._series = series
+        self._fleet = fleet
+
+    def store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
+        """What each submission added. On return it is committed; an exception means nothing is."""
+        moment = datetime.fromtimestamp(now, UTC)
+        unique = _first_of_each_id(submissions)
+        with transaction.atomic():
+            series = self._series.resolve(
+                {(operation.operation_type, operation.model) for operation in unique.values()}, moment
+            )
+            inserted = _insert(list(unique.values()), series, moment)
+            news = [unique[identity] for identity in inserted]
+            add_to_rollups(
+                tally(
+                    (series[_key(operation)].id, operation.started_at, operation.outcome, operation.duration_ms)
+                    for operation in news
+                )
+            )
+            observed = self._fleet.observe(_results_by_breaker(news, series), now)
+            _note_senders(submissions, moment)
+        self._series.remember(series)
+        self._fleet.announce(observed)
+        return _account(submissions, inserted)
+
+
+def _key(operation: Operation) -> SeriesKey:
+    return operation.operation_type, operation.model
+
+
+def _first_of_each_id(submissions: Iterable[Submission]) -> dict[UUID, Operation]:
+    unique: dict[UUID, Operation] = {}
+    for submission in submissions:
+        for operation in submission.operations:
+            unique.setdefault(operation.id, operation)
+    return unique
+
+
+def _insert(
+    operations: list[Operation], series: dict[SeriesKey, ResolvedSeries], moment: datetime
+) -> set[UUID]:
+    if not operations:
+        return set()
+    return insert_operations(operations, [series[_key(operation)].id for operation in operations], moment)
+
+
+def _results_by_breaker(
+    operations: Iterable[Operation], series: dict[SeriesKey, ResolvedSeries]
+) -> dict[str, list[Result]]:
+    """Results for each breaker's name. Folded series have none: strangers must not trip each other."""
+    by_breaker: dict[str, list[Result]] = {}
+    for operation in operations:
+        key = _key(operation)
+        if operation.breaker or not series[key].folded:
+            name = operation.breaker or default_breaker_name(*key)
+            started_at = operation.started_at.timestamp()
+            by_breaker.setdefault(name, []).append(
+                Result(started_at + operation.duration_ms / 1_000, started_at, operation.outcome, *key)
+            )
+    return by_breaker
+
+
+def _note_senders(submissions: Iterable[Submission], moment: datetime) -> None:
+    newest = {submission.sender.instance: submission.sender for submission in submissions if submission.sender}
+    for instance, sender in sorted(newest.items()):
+        changed = Source.objects.filter(instance=instance).update(
+            last_seen=moment, sdk=sender.sdk, dropped=Greatest(F("dropped"), Value(sender.dropped))
+        )
+        if not changed:
+            Source.objects.get_or_create(
+                instance=instance,
+                defaults={
+                    "sdk": sender.sdk,
+                    "dropped": sender.dropped,
+                    "first_seen": moment,
+                    "last_seen": moment,
+                },
+            )
+
+
+def _account(submissions: Sequence[Submission], inserted: set[UUID]) -> list[Written]:
+    """Shares the inserted ids out: the first submission that holds an id is credited with it."""
+    uncredited = set(inserted)
+    written = []
+    for submission in submissions:
+        credited = {operation.id for operation in submission.operations} & uncredited
+        uncredited -= credited
+        written.append(Written(len(credited), len(submission.operations) - len(credited)))
+    return written

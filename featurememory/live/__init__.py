@@ -1,0 +1,1 @@
+"""Listening on the live bus: noticing commits, and handing events to streams."""

@@ -1,0 +1,97 @@
+"""What subscribers and API callers read of breakers: values made from the rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from featurememory.circuit_breaker.fleet import status_of
+from featurememory.models import Breaker, BreakerEvent
+
+
+class BreakerView(BaseModel):
+    """One breaker as the fleet shares it."""
+
+    name: str
+    operation_type: str
+    model: str
+    state: str = Field(description="What callers meet: the computed state, or what an operator laid over it.")
+    computed_state: str
+    overlay: str | None
+    epoch: int
+    version: int
+    changed_at: datetime
+    retry_after_ms: float | None = Field(description="Until the next probe may go, when open.")
+    consecutive_failures: int
+    calls: int = Field(description="Recorded calls in the window.")
+    failures: int = Field(description="Failures in the window.")
+    failure_rate: float | None = Field(description="In percent; null below minimum_calls.")
+    config: dict[str, Any] = Field(description="What differs from the defaults.")
+
+
+class TransitionView(BaseModel):
+    """One change of a breaker's state."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    sequence: int
+    breaker: str
+    operation_type: str
+    model: str
+    from_state: str = Field(serialization_alias="from")
+    to_state: str = Field(serialization_alias="to")
+    state: str
+    computed_state: str
+    cause: str
+    message: str
+    actor: str
+    reason: str
+    epoch: int
+    version: int
+    at: datetime
+    retry_after_ms: float | None
+
+
+def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
+    status = status_of(breaker, now)
+    return BreakerView(
+        name=breaker.name,
+        operation_type=breaker.operation_type,
+        model=breaker.model,
+        state=breaker.state,
+        computed_state=breaker.computed_state,
+        overlay=status.overlay,
+        epoch=breaker.epoch,
+        version=breaker.version,
+        changed_at=breaker.changed_at,
+        retry_after_ms=status.retry_after_ms,
+        consecutive_failures=status.consecutive_failures,
+        calls=status.calls,
+        failures=status.failures,
+        failure_rate=status.failure_rate,
+        config=breaker.config,
+    )
+
+
+def view_transition(event: BreakerEvent) -> TransitionView:
+    """`event` with its breaker selected along."""
+    return TransitionView(
+        sequence=event.sequence,
+        breaker=event.breaker.name,
+        operation_type=event.breaker.operation_type,
+        model=event.breaker.model,
+        from_state=event.from_state,
+        to_state=event.to_state,
+        state=event.to_state,
+        computed_state=event.computed_state,
+        cause=event.cause,
+        message=event.message,
+        actor=event.actor,
+        reason=event.reason,
+        epoch=event.epoch,
+        version=event.version,
+        at=event.at,
+        retry_after_ms=event.retry_after_ms,
+    )

@@ -1,0 +1,114 @@
+"""One watcher per process, any number of streams: each new event is read and encoded once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from django.db import DatabaseError, connection
+
+from featurememory.live.events import view_transition
+from featurememory.live.watch import Watch, choose_watch
+from featurememory.models import BreakerEvent
+from featurememory.sequence import last_sequence_number
+
+logger = logging.getLogger(__name__)
+
+MAX_REPLAY = 1_000
+_STREAM_BACKLOG = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    sequence: int
+    data: bytes
+    """JSON, one line."""
+
+
+class Hub:
+    """Hands every committed event to every open stream, in order.
+
+    A stream that does not keep up is ended, so that its reader comes back and resumes where it was.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, watch: Watch | None = None) -> None:
+        self._loop = loop
+        self._watch = watch
+        self._streams: set[asyncio.Queue[LiveEvent | None]] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live-watcher", daemon=True)
+        self.sequence = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the watcher; call it from the loop's own thread or any other."""
+        self._stop.set()
+        self.end_streams()
+        self._thread.join(3.0)
+
+    def end_streams(self) -> None:
+        """Tells every open stream to end; its reader will come back to whoever serves then."""
+        self._loop.call_soon_threadsafe(self._end_streams)
+
+    @property
+    def open_streams(self) -> int:
+        return len(self._streams)
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self) -> AsyncIterator[asyncio.Queue[LiveEvent | None]]:
+        """A queue of events from now on; None in it means: the stream is over, come back."""
+        stream: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
+        self._streams.add(stream)
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+
+    def _run(self) -> None:
+        watch = self._watch or choose_watch()
+        last: int | None = None
+        while not self._stop.is_set():
+            try:
+                if last is None:
+                    last = last_sequence_number()
+                    self._loop.call_soon_threadsafe(self._deliver, [], last)
+                watch.wait(self._stop)
+                events = read_events_after(last)
+            except DatabaseError as failure:
+                logger.warning("live events cannot be read, trying again: %s", failure)
+                connection.close()
+                self._stop.wait(1.0)
+                continue
+            if events:
+                last = events[-1].sequence
+                self._loop.call_soon_threadsafe(self._deliver, events, last)
+        connection.close()
+
+    def _deliver(self, events: list[LiveEvent], last: int) -> None:
+        self.sequence = last
+        for stream in tuple(self._streams):
+            if stream.qsize() + len(events) > _STREAM_BACKLOG:
+                self._streams.discard(stream)
+                stream.put_nowait(None)
+                continue
+            for event in events:
+                stream.put_nowait(event)
+
+    def _end_streams(self) -> None:
+        for stream in self._streams:
+            stream.put_nowait(None)
+
+
+def read_events_after(sequence: int, limit: int = MAX_REPLAY) -> list[LiveEvent]:
+    """The committed events after `sequence`, oldest first, at most `limit`."""
+    rows = BreakerEvent.objects.filter(sequence__gt=sequence).select_related("breaker").order_by("sequence")
+    return [
+        LiveEvent(row.sequence, view_transition(row).model_dump_json(by_alias=True).encode())
+        for row in rows[:limit]
+    ]

@@ -1,0 +1,163 @@
+"""/metrics for Prometheus: django-prometheus' own families, and the memory's, computed from the database.
+
+What all processes share is read where all of them write it, so that whichever process is scraped, the answer is
+the same. Figures of one process carry its name as a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Count, Max, Sum
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from featurememory.access import KEYS
+from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord, Rollup, Series, Source
+from featurememory.models.rollup import OTHER
+from featurememory.observability.health import SEEN_WITHIN
+from featurememory.observability.health_snapshot import STALE_AFTER
+from featurememory.observability.histogram import Histogram
+from featurememory.observability.rollups import TOTAL
+
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 600)
+OUTCOMES = ("success", "error", "timeout", "cancelled", "rejected")
+_SERIES = ("operation_type", "model")
+
+
+class MemoryCollector(Collector):
+    """The memory's families; each scrape reads the database anew."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield from _operations()
+        yield from _breakers()
+        yield from _processes()
+        yield from _senders()
+        yield from _health()
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not ask the database."""
+        return ()
+
+
+def _operations() -> Iterator[Metric]:
+    counts = CounterMetricFamily(
+        "featurememory_operations", "Operations stored, by outcome.", labels=(*_SERIES, "outcome")
+    )
+    durations = HistogramMetricFamily(
+        "featurememory_operation_duration_seconds",
+        "How long operations took; rejected ones never ran and are not in it.",
+        labels=_SERIES,
+    )
+    folded = GaugeMetricFamily(
+        "featurememory_series", "Distinct (operation_type, model), and those that stand for others.", labels=("kind",)
+    )
+    for row in Rollup.objects.filter(resolution=TOTAL).select_related("series"):
+        labels = (row.series.operation_type, row.series.model)
+        for outcome in OUTCOMES:
+            counts.add_metric((*labels, outcome), getattr(row, outcome))
+        histogram = Histogram.from_bytes(row.histogram)
+        buckets = [(str(float(bound)), float(histogram.count_up_to(bound * 1_000))) for bound in BOUNDS_S]
+        buckets.append(("+Inf", float(histogram.count)))
+        durations.add_metric(labels, buckets, row.duration_sum_ms / 1_000)
+    others = Series.objects.filter(operation_type=OTHER) | Series.objects.filter(model=OTHER)
+    folded.add_metric(("all",), Series.objects.count())
+    folded.add_metric(("other",), others.count())
+    yield from (counts, durations, folded)
+
+
+def _breakers() -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "featurememory_breaker_state", "1 for the state a breaker is in.", labels=("name", "state")
+    )
+    transitions = CounterMetricFamily(
+        "featurememory_breaker_transitions", "Changes of state.", labels=("name", "from_state", "to_state")
+    )
+    for name, state in Breaker.objects.values_list("name", "state"):
+        for possible in Breaker.State.values:
+            states.add_metric((name, possible), 1.0 if possible == state else 0.0)
+    changes = BreakerEvent.objects.values_list("breaker__name", "from_state", "to_state")
+    for *labels, count in changes.annotate(count=Count("pk")).order_by():
+        transitions.add_metric(labels, count)
+    yield from (states, transitions)
+
+
+def _processes() -> Iterator[Metric]:
+    labels = ("process",)
+    depth = GaugeMetricFamily(
+        "featurememory_ingestion_queue_operations", "Operations that wait for the writer.", labels=labels
+    )
+    limit = GaugeMetricFamily(
+        "featurememory_ingestion_queue_limit_operations", "Beyond this senders are turned away.", labels=labels
+    )
+    refused = CounterMetricFamily(
+        "featurememory_ingestion_refused_operations", "Turned away with 503; their senders try again.", labels=labels
+    )
+    commit = GaugeMetricFamily(
+        "featurememory_ingestion_commit_seconds", "The last commits.", labels=(*labels, "quantile")
+    )
+    streams = GaugeMetricFamily("featurememory_live_streams", "Open event streams.", labels=labels)
+    restarts = GaugeMetricFamily(
+        "featurememory_process_restarts", "How often a process had to be started again.", labels=(*labels, "role")
+    )
+    for row in ProcessRecord.objects.filter(seen_at__gte=timezone.now() - SEEN_WITHIN):
+        process = (f"{row.host}:{row.pid}",)
+        restarts.add_metric((*process, row.role), row.restarts)
+        if row.role != ProcessRecord.Role.WEB:
+            continue
+        depth.add_metric(process, row.metrics.get("queue_depth", 0))
+        limit.add_metric(process, row.metrics.get("queue_limit", 0))
+        refused.add_metric(process, row.metrics.get("refused", 0))
+        streams.add_metric(process, row.metrics.get("streams", 0))
+        for quantile, key in (("0.5", "commit_ms_p50"), ("0.99", "commit_ms_p99")):
+            commit.add_metric((*process, quantile), (row.metrics.get(key) or 0.0) / 1_000)
+    yield from (depth, limit, refused, commit, streams, restarts)
+
+
+def _senders() -> Iterator[Metric]:
+    figures = Source.objects.aggregate(dropped=Sum("dropped"), newest=Max("last_seen"))
+    yield CounterMetricFamily(
+        "featurememory_sdk_dropped_operations",
+        "Operations that senders had to drop because their buffer was full.",
+        value=figures["dropped"] or 0,
+    )
+    recent = Source.objects.filter(last_seen__gte=timezone.now() - timedelta(minutes=5)).count()
+    yield GaugeMetricFamily("featurememory_senders", "SDK processes heard of in the last five minutes.", value=recent)
+
+
+def _health() -> Iterator[Metric]:
+    status = GaugeMetricFamily(
+        "featurememory_health_status", "1 for the status each component has.", labels=("component", "status")
+    )
+    newest = HealthSnapshot.objects.order_by("-at").first()
+    known = newest is not None and timezone.now() - newest.at <= STALE_AFTER
+    components = {"all": newest.status} if newest else {"all": "unknown"}
+    if newest:
+        components |= {name: each["status"] for name, each in newest.components.items()}
+    for component, found in components.items():
+        current = found if known else "unknown"
+        for possible in (*HealthSnapshot.Status.values, "unknown"):
+            status.add_metric((component, possible), 1.0 if possible == current else 0.0)
+    yield status
+
+
+REGISTRY.register(MemoryCollector())
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The exposition, for a key with the scope `read` or a listed address."""
+    if request.META.get("REMOTE_ADDR") not in settings.CONFIGURATION.metrics_addresses:
+        caller = KEYS.caller(request.headers.get("Authorization", ""))
+        if caller is None or "read" not in caller.scopes:
+            detail = "Send a key with the scope `read`, or list your address in FEATUREMEMORY_METRICS_ADDRESSES."
+            return JsonResponse({"detail": detail}, status=401 if caller is None else 403)
+    return ExportToDjangoView(request)

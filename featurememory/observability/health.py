@@ -1,0 +1,123 @@
+"""Judging health: plain functions from what was seen to a verdict with its reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+_BADNESS = {Status.HEALTHY: 0, Status.DEGRADED: 1, Status.UNHEALTHY: 2}
+
+SEEN_WITHIN = timedelta(seconds=30)
+"""A process that has not been heard of for longer is taken for gone."""
+RESTARTED_WITHIN = timedelta(minutes=10)
+QUEUE_DEGRADED, QUEUE_UNHEALTHY = 0.5, 0.9
+COMMIT_DEGRADED_MS, COMMIT_UNHEALTHY_MS = 250.0, 2_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component's verdict, why, and the figures behind it."""
+
+    status: Status
+    reason: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """What a process last said of itself."""
+
+    role: str
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    restarts: int
+    last_exit: str
+    metrics: Mapping[str, Any]
+
+
+def overall(components: Iterable[Component]) -> Status:
+    """The worst decides the whole."""
+    return max((component.status for component in components), key=_BADNESS.__getitem__, default=Status.UNHEALTHY)
+
+
+def judge_ingestion(processes: Sequence[ProcessSeen], now: datetime) -> Component:
+    """The writers' queues and how long their commits take."""
+    writers = [each for each in processes if each.role == "web" and now - each.seen_at <= SEEN_WITHIN]
+    if not writers:
+        return Component(Status.UNHEALTHY, f"No web process was heard of for {SEEN_WITHIN.seconds} s.")
+    fill = max(each.metrics.get("queue_depth", 0) / each.metrics.get("queue_limit", 1) for each in writers)
+    commit = max(each.metrics.get("commit_ms_p99") or 0.0 for each in writers)
+    figures = {"writers": len(writers), "queue_fill": round(fill, 3), "commit_ms_p99": round(commit, 1)}
+    if fill >= QUEUE_UNHEALTHY:
+        return Component(Status.UNHEALTHY, f"The queue is {fill:.0%} full; senders are turned away.", figures)
+    if commit >= COMMIT_UNHEALTHY_MS:
+        return Component(Status.UNHEALTHY, f"Commits take up to {commit:,.0f} ms.", figures)
+    if fill >= QUEUE_DEGRADED:
+        return Component(Status.DEGRADED, f"The queue is {fill:.0%} full.", figures)
+    if commit >= COMMIT_DEGRADED_MS:
+        return Component(Status.DEGRADED, f"Commits take up to {commit:,.0f} ms.", figures)
+    return Component(Status.HEALTHY, "Operations are stored as they come.", figures)
+
+
+def judge_database(write_ms: float | None, failure: str, size_bytes: int | None) -> Component:
+    """A probing write: how long it took, or why it failed."""
+    figures = {"write_ms": write_ms and round(write_ms, 1), "size_bytes": size_bytes}
+    if write_ms is None:
+        return Component(Status.UNHEALTHY, f"The database takes no writes: {failure}", figures)
+    if write_ms >= COMMIT_UNHEALTHY_MS:
+        return Component(Status.DEGRADED, f"A small write took {write_ms:,.0f} ms.", figures)
+    return Component(Status.HEALTHY, "Reads and writes.", figures)
+
+
+def judge_processes(processes: Sequence[ProcessSeen], now: datetime) -> Component:
+    """Whether all that should run does, and whether something had to be started again."""
+    living = [each for each in processes if now - each.seen_at <= SEEN_WITHIN]
+    missing = [role for role in ("web", "worker", "beat") if role not in {each.role for each in living}]
+    figures = {"living": len(living), "restarts": sum(each.restarts for each in living)}
+    if missing:
+        return Component(
+            Status.UNHEALTHY, f"Not heard of for {SEEN_WITHIN.seconds} s: {', '.join(missing)}.", figures
+        )
+    again = [each for each in living if each.restarts and now - each.started_at <= RESTARTED_WITHIN]
+    if again:
+        newest = max(again, key=lambda each: each.started_at)
+        times = "once" if newest.restarts == 1 else f"{newest.restarts} times"
+        why = f" ({newest.last_exit})" if newest.last_exit else ""
+        return Component(
+            Status.DEGRADED,
+            f"{newest.name} had to be started again, {times} so far{why}; last at {newest.started_at:%H:%M:%S} UTC.",
+            figures,
+        )
+    return Component(Status.HEALTHY, "Web, worker and schedule are running.", figures)
+
+
+def judge_breakers(states: Mapping[str, int]) -> Component:
+    """How many breakers refuse calls."""
+    refusing = states.get("open", 0) + states.get("forced_open", 0)
+    probing = states.get("half_open", 0)
+    figures = dict(states)
+    if refusing:
+        verb = "breaker refuses" if refusing == 1 else "breakers refuse"
+        return Component(Status.DEGRADED, f"{refusing} {verb} calls.", figures)
+    if probing:
+        verb = "breaker is" if probing == 1 else "breakers are"
+        return Component(Status.DEGRADED, f"{probing} {verb} probing.", figures)
+    return Component(Status.HEALTHY, "All closed." if states else "None yet.", figures)
+
+
+def judge_live_bus(transport: str, failure: str) -> Component:
+    """Whether news travels at once, or waits for the next look."""
+    if failure:
+        return Component(Status.DEGRADED, f"Live news comes late, by polling: {failure}", {"transport": transport})
+    return Component(Status.HEALTHY, f"News travels by {transport}.", {"transport": transport})

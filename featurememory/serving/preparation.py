@@ -1,0 +1,64 @@
+"""What has to be there before anything is served: tables, static files, a first administrator."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from featurememory.configuration import ConfigurationProblem
+from featurememory.roles import ADMINISTRATOR
+
+PASSWORD_VARIABLE = "FEATUREMEMORY_ADMIN_PASSWORD"  # noqa: S105 - a variable's name
+FIRST_ADMINISTRATOR = "admin"
+
+
+def prepare_database() -> None:
+    """Brings the tables up to date; a new SQLite file can give its space back later (incremental vacuum)."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def collect_static_files() -> None:
+    """Hashed and compressed copies of the static files, in the data directory."""
+    if not settings.DEBUG:
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def ensure_administrator() -> str | None:
+    """Makes the first administrator where there is none; gives its password when it had to be drawn.
+
+    With FEATUREMEMORY_ADMIN_PASSWORD set that is the password, also when it was another before.
+    """
+    users = get_user_model().objects
+    given = os.environ.get(PASSWORD_VARIABLE)
+    with transaction.atomic():
+        admin = users.filter(username=FIRST_ADMINISTRATOR).first()
+        if given is None and (admin is not None or users.filter(is_superuser=True).exists()):
+            return None
+        if admin is None:
+            admin = users.create_superuser(FIRST_ADMINISTRATOR)
+            admin.groups.add(Group.objects.get(name=ADMINISTRATOR))
+        elif admin.check_password(given):
+            return None
+        password = given or secrets.token_urlsafe(15)
+        _check_password(password, admin)
+        admin.set_password(password)
+        admin.save()
+        return None if given else password
+
+
+def _check_password(password: str, user: object) -> None:
+    try:
+        validate_password(password, user)  # type: ignore[arg-type]
+    except ValidationError as weak:
+        raise ConfigurationProblem(f"{PASSWORD_VARIABLE}: {' '.join(weak.messages)}") from None

@@ -1,0 +1,1 @@
+"""`python -m tests` runs everything twice: on SQLite and on PostgreSQL."""

@@ -1,0 +1,85 @@
+"""Fixtures that every part of the suite uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests.servers import RunningRedis, RunningServer, running_redis, running_server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sqlite_only: says something about SQLite alone")
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite's tests use a file, as in use: threads then have connections of their own."""
+    from django.db import connections
+
+    database = connections["default"].settings_dict
+    if database["ENGINE"].endswith("sqlite3"):
+        suffix = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        database["TEST"]["NAME"] = str(Path(settings.CONFIGURATION.data_dir) / f"test-{suffix}.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def _forget_process_state() -> Iterator[None]:
+    """What a process keeps in memory about its database does not outlive the test."""
+    from featurememory.access import KEYS
+    from featurememory.ingestion.receive import close_intake
+
+    yield
+    assert close_intake(10), "the writer did not end"
+    KEYS.forget()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def database_environment(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Environment variables that give a server a database of its own, of the kind under test."""
+    url = os.environ.get("DATABASE_URL")
+    if url is None:
+        yield {}
+        return
+    import psycopg
+
+    name = f"server_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield {"DATABASE_URL": url.rsplit("/", 1)[0] + f"/{name}"}
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def server(tmp_path: Path, database_environment: dict[str, str]) -> Iterator[RunningServer]:
+    """Feature Memory as `manage.py up` runs it."""
+    with running_server(tmp_path / "server", **database_environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture
+def api_key(db: Any) -> str:
+    """A key with every scope."""
+    from featurememory.access import create_api_key
+
+    return create_api_key("tests", ["ingest", "read", "control"])[1]

@@ -1,0 +1,53 @@
+"""Loaded before the settings: which database the tests run on, and a data directory of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_resources = contextlib.ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="run on SQLite (all tests), or on a fresh PostgreSQL (those that touch the database)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    directory = Path(_resources.enter_context(tempfile.TemporaryDirectory(prefix="featurememory-tests-")))
+    os.environ["FEATUREMEMORY_DATA_DIR"] = str(directory / "data")
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    if early_config.known_args_namespace.database == "postgresql":
+        from tests.servers import running_postgresql
+
+        os.environ["DATABASE_URL"] = _resources.enter_context(running_postgresql(directory))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        sys.stdout.flush()
+        _resources.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL only what touches the database is run again."""
+    if config.getoption("--database") != "postgresql":
+        return
+    touching = {"db", "transactional_db", "database_environment"}
+    kept = [item for item in items if touching & set(getattr(item, "fixturenames", ()))]
+    kept = [item for item in kept if item.get_closest_marker("sqlite_only") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
