@@ -1,0 +1,78 @@
+"""One half-open round: the calls let through to see whether a breaker may close."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ProbeRound:
+    """Who was admitted, who is still out, what came back. A probe not heard of in time has failed."""
+
+    __slots__ = ("_admitted", "_pending", "expired", "failures", "failures_in_a_row", "successes")
+
+    def __init__(self) -> None:
+        self._admitted = 0
+        self._pending: dict[int, float] = {}
+        self.successes = 0
+        self.failures = 0
+        self.failures_in_a_row = 0
+        self.expired = 0
+
+    @property
+    def results(self) -> int:
+        return self.successes + self.failures
+
+    def has_room(self, permits: int) -> bool:
+        return self.results + len(self._pending) < permits
+
+    def admit(self, expires_at: float) -> int:
+        """The new probe's number, unique in this round."""
+        self._admitted += 1
+        self._pending[self._admitted] = expires_at
+        return self._admitted
+
+    def give_back(self, probe: int) -> bool:
+        """Frees the probe's permit; False when it was not out (any more)."""
+        return self._pending.pop(probe, None) is not None
+
+    def record(self, failed: bool) -> None:
+        if failed:
+            self.failures += 1
+            self.failures_in_a_row += 1
+        else:
+            self.successes += 1
+            self.failures_in_a_row = 0
+
+    def expire(self, now: float) -> None:
+        """Counts the probes as failed whose time is over."""
+        overdue = [probe for probe, expires_at in self._pending.items() if expires_at <= now]
+        for probe in overdue:
+            del self._pending[probe]
+            self.expired += 1
+            self.record(failed=True)
+
+    def in_use(self, now: float) -> int:
+        """Permits that are out and not overdue."""
+        return sum(expires_at > now for expires_at in self._pending.values())
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "admitted": self._admitted,
+            "pending": [[probe, expires_at] for probe, expires_at in self._pending.items()],
+            "successes": self.successes,
+            "failures": self.failures,
+            "failures_in_a_row": self.failures_in_a_row,
+            "expired": self.expired,
+        }
+
+    @classmethod
+    def restore(cls, snapshot: Mapping[str, Any]) -> ProbeRound:
+        restored = cls()
+        restored._admitted = snapshot["admitted"]
+        restored._pending = dict(snapshot["pending"])
+        restored.successes = snapshot["successes"]
+        restored.failures = snapshot["failures"]
+        restored.failures_in_a_row = snapshot["failures_in_a_row"]
+        restored.expired = snapshot["expired"]
+        return restored

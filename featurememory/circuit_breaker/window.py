@@ -1,0 +1,34 @@
+"""The results on which a closed breaker judges: how many calls, how many of them failed."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_SUCCESS, _FAILURE = "SF"
+
+
+class CountWindow:
+    """The last `size` results; recording costs the same at any size."""
+
+    __slots__ = ("_results", "_size", "failures")
+
+    def __init__(self, size: int, results: str = "") -> None:
+        """`results` is a snapshot of a window of any size; the newest that fit are kept."""
+        self._size = size
+        self._results: deque[bool] = deque((each == _FAILURE for each in results), maxlen=size)
+        self.failures = sum(self._results)
+
+    @property
+    def calls(self) -> int:
+        return len(self._results)
+
+    def record(self, failed: bool) -> None:
+        results = self._results
+        if len(results) == self._size:
+            self.failures -= results[0]
+        results.append(failed)
+        self.failures += failed
+
+    def snapshot(self) -> str:
+        """One letter a result, oldest first."""
+        return "".join(_FAILURE if failed else _SUCCESS for failed in self._results)

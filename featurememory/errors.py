@@ -1,0 +1,65 @@
+"""The one tree of errors. Each has a code for programs, data to act on, and a message that says what, where
+and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+
+class FeatureMemoryError(Exception):
+    """Root of all errors of ours; `data` holds what the message is made from."""
+
+    code: ClassVar[str] = "feature_memory_error"
+
+    def __init__(self, message: str, /, **data: Any) -> None:
+        super().__init__(message)
+        self.data: dict[str, Any] = data
+
+
+class ConfigurationError(FeatureMemoryError):
+    """A setting or an argument is wrong; `data["field"]` names it."""
+
+    code = "configuration_error"
+
+
+class ResourceConstraintError(FeatureMemoryError):
+    """A resource is used up to its limit; `data` names resource, use and limit."""
+
+    code = "resource_constraint"
+
+
+class ValidationError(FeatureMemoryError):
+    """Data that cannot be taken as it is. `errors` has a mapping (field, code, message) for each fault."""
+
+    code = "validation_error"
+
+    def __init__(self, message: str, /, errors: Iterable[Mapping[str, Any]] = (), **data: Any) -> None:
+        super().__init__(message, **data)
+        self.errors: list[dict[str, Any]] = [dict(error) for error in errors]
+        self.data["errors"] = self.errors
+
+
+class CircuitBreakerError(FeatureMemoryError):
+    """A breaker refused the call, which never ran.
+
+    `retry_after_ms` is the time until the breaker may admit a probe; None where only an operator or the
+    probes under way decide.
+    """
+
+    code = "circuit_breaker"
+
+    def __init__(self, breaker: str, state: str, retry_after_ms: float | None = None) -> None:
+        wait = "" if retry_after_ms is None else f"; try again in {retry_after_ms:,.0f} ms"
+        super().__init__(
+            f"Circuit breaker {breaker!r} is {state} and did not let the call run{wait}.",
+            breaker=breaker,
+            state=state,
+            retry_after_ms=retry_after_ms,
+        )
+        self.breaker = breaker
+        self.state = state
+        self.retry_after_ms = retry_after_ms
+
+    def __reduce__(self) -> tuple[type[CircuitBreakerError], tuple[str, str, float | None]]:
+        return type(self), (self.breaker, self.state, self.retry_after_ms)
