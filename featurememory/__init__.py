@@ -5,6 +5,7 @@ This is what runs inside the orchestrator: standard library only, and nothing is
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +37,4 @@ _SDK = frozenset({"FeatureMemory", "OperationContext"})
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module("featurememory.sdk" if name in _SDK else "featurememory.errors"), name)

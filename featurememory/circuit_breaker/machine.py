@@ -290,7 +290,8 @@ class BreakerMachine:
         return self._enter("open", None, now, cause, message)
 
     def _probe(self, now: float, *, begun: float) -> Transition:
-        message = f"the reset time-out is over: {self._config.half_open_permits} probes decide"
+        permits = self._config.half_open_permits
+        message = f"the reset time-out is over; probes decide (half_open_permits = {permits})"
         transition = self._enter("half_open", None, now, "reset_timeout", message)
         self._begun = begun
         self._round = ProbeRound()

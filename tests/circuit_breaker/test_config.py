@@ -1,0 +1,75 @@
+"""Configurations that can work, and what the others are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurememory import ConfigurationError
+from featurememory.circuit_breaker.config import BreakerConfig
+from tests.circuit_breaker.histories import breaker, calls
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    assert BreakerConfig() == (5, 50, 100, 20, 1_000, 2, 60_000, 0.1, 3, 30_000)
+    assert BreakerConfig().to_mapping() == {}
+
+
+def test_only_what_differs_is_kept() -> None:
+    config = BreakerConfig.from_mapping({"max_failures": 3, "jitter": 0.1})
+    assert config.to_mapping() == {"max_failures": 3}
+    assert BreakerConfig.from_mapping(config.to_mapping()) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "advice"),
+    [
+        ({"max_failures": -1}, "max_failures", "a whole number from 0"),
+        ({"max_failures": 2.5}, "max_failures", "a whole number"),
+        ({"max_failures": True}, "max_failures", "a whole number"),
+        ({"failure_rate_threshold": 0}, "failure_rate_threshold", "from 1 to 100"),
+        ({"failure_rate_threshold": 100.5}, "failure_rate_threshold", "from 1 to 100"),
+        ({"failure_rate_threshold": float("nan")}, "failure_rate_threshold", "a number"),
+        ({"reset_timeout_ms": float("inf")}, "reset_timeout_ms", "a number"),
+        ({"reset_timeout_ms": "1s"}, "reset_timeout_ms", "a number"),
+        ({"half_open_permits": 0}, "half_open_permits", "from 1"),
+        ({"jitter": 1.1}, "jitter", "from 0 to 1"),
+        ({"backoff_multiplier": 0.5}, "backoff_multiplier", "from 1"),
+        (
+            {"minimum_calls": 50, "window_size": 10},
+            "minimum_calls",
+            "lower minimum_calls or raise window_size",
+        ),
+        ({"reset_timeout_ms": 90_000}, "max_reset_timeout_ms", "raise the one or lower the other"),
+        ({"max_failure": 3}, "max_failure", "there are max_failures, failure_rate_threshold"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(
+    settings: dict[str, float], field: str, advice: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        BreakerConfig.from_mapping(settings)
+    assert caught.value.data["field"] == field
+    assert field in str(caught.value)
+    assert advice in str(caught.value)
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        BreakerConfig().max_failures = 3  # type: ignore[misc]
+
+
+def test_a_new_configuration_keeps_the_newest_results_and_the_state() -> None:
+    machine = breaker(max_failures=0, failure_rate_threshold=100)
+    calls(machine, "F" * 10 + "S" * 5)
+    smaller = BreakerConfig(window_size=6, minimum_calls=6, failure_rate_threshold=10)
+    restored = type(machine).restore(smaller, machine.snapshot())
+    status = restored.status(0)
+    assert (status.state, status.calls, status.failures) == ("closed", 6, 1)
+
+
+def test_fewer_permits_than_probes_already_back_do_not_leave_it_half_open() -> None:
+    machine = breaker(max_failures=1, half_open_permits=3)
+    calls(machine, "F")
+    calls(machine, "SS", 1)
+    restored = type(machine).restore(BreakerConfig(max_failures=1, half_open_permits=1), machine.snapshot())
+    assert restored.admit(1).transitions[0].to_state == "closed"

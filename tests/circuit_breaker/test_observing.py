@@ -1,0 +1,71 @@
+"""The fleet's view: results of calls that other processes admitted."""
+
+from __future__ import annotations
+
+from tests.circuit_breaker.histories import breaker, causes, opened
+
+
+def test_results_seen_from_outside_open_it() -> None:
+    machine = breaker(max_failures=2)
+    assert machine.observe("failure", 1, 5) == ()
+    (transition,) = machine.observe("failure", 2, 5)
+    assert (transition.cause, transition.at) == ("max_failures", 5)
+
+
+def test_calls_that_began_before_the_epoch_are_late() -> None:
+    machine = breaker(max_failures=1)
+    machine.reset(10)
+    assert machine.observe("failure", 9.9, 11) == ()
+    assert causes(machine.observe("failure", 10, 11)) == ["max_failures"]
+
+
+def test_a_call_from_before_probes_were_possible_leaves_it_open() -> None:
+    machine = opened(at=10)
+    assert machine.observe("success", 10.9, 12) == ()
+    assert machine.state == "open"
+
+
+def test_a_call_begun_since_is_a_probe_and_may_close_it_at_once() -> None:
+    machine = opened(at=10, half_open_permits=1)
+    moved = machine.observe("success", 11, 12)
+    assert [(each.to_state, each.cause) for each in moved] == [
+        ("half_open", "reset_timeout"),
+        ("closed", "probes_succeeded"),
+    ]
+    assert [each.epoch for each in moved] == [2, 3]
+
+
+def test_all_probes_of_a_round_count_though_the_fleet_hears_of_them_together() -> None:
+    machine = opened(at=10, half_open_permits=3)
+    assert causes(machine.observe("success", 11.0, 20)) == ["reset_timeout"]
+    assert machine.observe("failure", 11.1, 20) == ()
+    assert machine.observe("success", 10.9, 20) == ()
+    assert causes(machine.observe("success", 11.2, 20)) == ["probes_succeeded"]
+
+
+def test_a_failed_probe_opens_it_again_and_waits_longer() -> None:
+    machine = opened(at=10, half_open_permits=1)
+    moved = machine.observe("failure", 11, 12)
+    assert causes(moved) == ["reset_timeout", "probe_failed"]
+    assert moved[-1].retry_after_ms == 2_000
+
+
+def test_nothing_is_computed_under_an_operators_hand() -> None:
+    machine = breaker(max_failures=1)
+    machine.force_open(0)
+    assert machine.observe("failure", 1, 1) == ()
+    machine.disable(2)
+    assert machine.observe("failure", 3, 3) == ()
+    assert machine.status(3).calls == 0
+
+
+def test_ignored_results_are_not_even_probes() -> None:
+    machine = opened(at=10)
+    assert machine.observe("ignored", 12, 13) == ()
+    assert machine.state == "open"
+
+
+def test_a_probe_of_its_own_that_expired_is_seen_when_somebody_elses_comes_back() -> None:
+    machine = opened(at=0, half_open_permits=1, half_open_timeout_ms=500)
+    machine.admit(1)
+    assert causes(machine.observe("success", 1, 2)) == ["probe_expired"]
