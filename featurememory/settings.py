@@ -76,7 +76,7 @@ def _database() -> dict[str, Any]:
             "timeout": 20,
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
-                "PRAGMA cache_size=-16000;PRAGMA journal_size_limit=67108864"
+                "PRAGMA cache_size=-16000;PRAGMA journal_size_limit=67108864;PRAGMA wal_autocheckpoint=8000"
             ),
         }
     else:

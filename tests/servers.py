@@ -33,7 +33,7 @@ def free_port() -> int:
 
 def program(name: str, *places: str) -> str:
     """Where the program is. Without it tests are skipped at a desk and fail in CI."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *places]))
+    found = shutil.which(name, path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is not installed", pytrace=False)
@@ -78,8 +78,8 @@ def running_postgresql(directory: Path) -> Iterator[str]:
         cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_user,
     )  # fmt: skip
     try:
-        ready = [str(Path(initdb).with_name("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(port)]
-        wait_until(lambda: subprocess.call(ready) == 0, "PostgreSQL's start")
+        ready = [Path(initdb).with_name("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL's start")
         yield f"postgres://memory@127.0.0.1:{port}/postgres"
     finally:
         server.send_signal(signal.SIGINT)

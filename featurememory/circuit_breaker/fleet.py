@@ -7,8 +7,8 @@ and an event row in the same transaction, and is announced after the commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from featurememory import bus
-from featurememory.circuit_breaker import kind_of
 from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.circuit_breaker.events import Kind
 from featurememory.circuit_breaker.machine import BreakerMachine, BreakerStatus, Transition
 from featurememory.errors import FeatureMemoryError, ValidationError
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
@@ -32,56 +32,81 @@ class UnknownBreaker(FeatureMemoryError):
     code = "unknown_breaker"
 
 
-class Result(NamedTuple):
-    """What became of a call; times in seconds since the Unix epoch, by the caller's clock."""
+@dataclass(slots=True)
+class BreakerResults:
+    """What became of one breaker's calls, and the (operation_type, model) of the first of them."""
 
-    ended_at: float
-    started_at: float
-    outcome: str
     operation_type: str
     model: str
+    results: list[tuple[float, float, Kind]] = field(default_factory=list)
+    """(ended_at, started_at, kind): seconds since the Unix epoch by the caller's clock, and success or failure."""
+
+    def add(self, ended_at: float, started_at: float, kind: Kind) -> None:
+        self.results.append((ended_at, started_at, kind))
 
 
 class Fleet:
-    """What ingestion tells the breakers."""
+    """What ingestion tells the breakers; one per writer.
+
+    Machines are kept between transactions and used again as long as their row's revision is the one they were
+    written with.
+    """
 
     def __init__(self, max_breakers: int) -> None:
         self._max_breakers = max_breakers
+        self._kept: dict[str, tuple[Breaker, BreakerMachine]] = {}
 
-    def observe(self, results: Mapping[str, list[Result]], now: float) -> list[BreakerEvent]:
+    def observe(self, told: Mapping[str, BreakerResults], now: float) -> list[BreakerEvent]:
         """Feeds each named breaker its results, in the order they ended; inside the caller's transaction."""
-        telling = {
-            name: sorted(result for result in named if kind_of(result.outcome) != "ignored")
-            for name, named in results.items()
-        }
-        telling = {name: named for name, named in telling.items() if named}
-        if not telling:
+        if not told:
             return []
-        breakers = _locked(telling.keys())
-        missing = sorted(telling.keys() - breakers.keys())
+        machines = self._lock(told)
+        missing = {name: told[name] for name in sorted(told.keys() - machines.keys())}
         if missing:
-            breakers.update(self._made({name: telling[name][0] for name in missing}, now))
+            self._make(missing, now)
+            machines |= self._lock(missing)
+        moment = datetime.fromtimestamp(now, UTC)
         moved: list[tuple[Breaker, list[Transition]]] = []
-        for name, breaker in sorted(breakers.items()):
-            machine = machine_of(breaker)
+        for name, (breaker, machine) in machines.items():
             transitions: list[Transition] = []
-            for result in telling[name]:
-                transitions.extend(machine.observe(kind_of(result.outcome), result.started_at, now))
+            for _, started_at, kind in sorted(told[name].results):
+                transitions.extend(machine.observe(kind, started_at, now))
             _take_over(breaker, machine, transitions)
-            breaker.last_result_at = datetime.fromtimestamp(now, UTC)
+            breaker.last_result_at = moment
             moved.append((breaker, transitions))
         _save(breaker for breaker, _ in moved)
         return _record_events(moved)
+
+    def forget(self) -> None:
+        """After a transaction that was rolled back: what is kept has seen what never happened."""
+        self._kept.clear()
 
     def announce(self, events: list[BreakerEvent]) -> None:
         """Lets the live bus know, after the commit."""
         if events:
             bus.announce(events[-1].sequence)
 
-    def _made(self, firsts: Mapping[str, Result], now: float) -> dict[str, Breaker]:
+    def _lock(self, names: Iterable[str]) -> dict[str, tuple[Breaker, BreakerMachine]]:
+        """The named breakers that are there, their rows locked in order."""
+        rows = Breaker.objects.select_for_update().filter(name__in=list(names)).order_by("name")
+        stale = []
+        found: dict[str, tuple[Breaker, BreakerMachine]] = {}
+        for name, revision in rows.values_list("name", "revision"):
+            kept = self._kept.get(name)
+            if kept is not None and kept[0].revision == revision:
+                found[name] = kept
+            else:
+                stale.append(name)
+        for breaker in Breaker.objects.filter(name__in=stale) if stale else ():
+            found[breaker.name] = self._kept[breaker.name] = (breaker, machine_of(breaker))
+        return dict(sorted(found.items()))
+
+    def _make(self, firsts: Mapping[str, BreakerResults], now: float) -> None:
+        """New rows, as many as there is room for."""
         room = self._max_breakers - Breaker.objects.count()
         if room < len(firsts):
             room += _drop_least_recently_used(len(firsts) - room)
+            self.forget()
         moment = datetime.fromtimestamp(now, UTC)
         Breaker.objects.bulk_create(
             [
@@ -96,7 +121,6 @@ class Fleet:
             ],
             ignore_conflicts=True,
         )
-        return _locked(firsts.keys())
 
 
 def reset_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
@@ -194,6 +218,7 @@ def _drop_least_recently_used(count: int) -> int:
 
 def _take_over(breaker: Breaker, machine: BreakerMachine, transitions: list[Transition]) -> None:
     breaker.machine = machine.snapshot()
+    breaker.revision += 1
     if transitions:
         last = transitions[-1]
         status = machine.status(last.at)
@@ -211,6 +236,7 @@ def _save(breakers: Iterable[Breaker]) -> None:
             breaker.computed_state,
             breaker.epoch,
             breaker.version,
+            breaker.revision,
             _database_time(breaker.changed_at),
             _database_time(breaker.last_result_at),
             breaker.pk,
@@ -223,7 +249,8 @@ def _save(breakers: Iterable[Breaker]) -> None:
 
 _SAVE = """
     UPDATE featurememory_breaker SET
-        machine = %s, state = %s, computed_state = %s, epoch = %s, version = %s, changed_at = %s, last_result_at = %s
+        machine = %s, state = %s, computed_state = %s, epoch = %s, version = %s, revision = %s,
+        changed_at = %s, last_result_at = %s
     WHERE id = %s
 """
 

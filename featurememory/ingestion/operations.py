@@ -9,13 +9,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import orjson
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -41,6 +42,17 @@ Name = Annotated[
 OptionalName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
 ]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC: datetimes with one and the same tzinfo compare and subtract three times as fast."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime_range", "lies outside the years 1 to 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class JsonText(str):
@@ -99,7 +111,7 @@ class Operation(BaseModel):
     id: UUID = Field(description="Made by the caller; best a UUIDv7. The same id is stored once.")
     operation_type: Name
     model: OptionalName = ""
-    started_at: AwareDatetime = Field(description="With its offset from UTC.")
+    started_at: Moment = Field(description="With its offset from UTC.")
     duration_ms: float = Field(ge=0, le=MAX_DURATION_MS)
     outcome: Literal["success", "error", "timeout", "cancelled", "rejected"]
     error_type: OptionalName = ""

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
-from featurememory.circuit_breaker import default_breaker_name
-from featurememory.circuit_breaker.fleet import Fleet, Result
+from featurememory.circuit_breaker import default_breaker_name, kind_of
+from featurememory.circuit_breaker.fleet import BreakerResults, Fleet
 from featurememory.ingestion.inserts import insert_operations
 from featurememory.ingestion.operations import Operation, Sender
 from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
@@ -47,6 +47,13 @@ class GroupTransaction:
 
     def store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         """What each submission added. On return it is committed; an exception means nothing is."""
+        try:
+            return self._store(submissions, now)
+        except BaseException:
+            self._fleet.forget()
+            raise
+
+    def _store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         moment = datetime.fromtimestamp(now, UTC)
         unique = _first_of_each_id(submissions)
         with transaction.atomic():
@@ -54,11 +61,12 @@ class GroupTransaction:
                 {(operation.operation_type, operation.model) for operation in unique.values()}, moment
             )
             inserted = _insert(list(unique.values()), series, moment)
-            news = [unique[identity] for identity in inserted]
+            news = _by_series(unique[identity] for identity in inserted)
             add_to_rollups(
                 tally(
-                    (series[_key(operation)].id, operation.started_at, operation.outcome, operation.duration_ms)
-                    for operation in news
+                    (series[key].id, started_at, operation.outcome, operation.duration_ms)
+                    for key, operations in news.items()
+                    for operation, started_at in operations
                 )
             )
             observed = self._fleet.observe(_results_by_breaker(news, series), now)
@@ -88,19 +96,26 @@ def _insert(
     return insert_operations(operations, [series[_key(operation)].id for operation in operations], moment)
 
 
-def _results_by_breaker(
-    operations: Iterable[Operation], series: dict[SeriesKey, ResolvedSeries]
-) -> dict[str, list[Result]]:
-    """Results for each breaker's name. Folded series have none: strangers must not trip each other."""
-    by_breaker: dict[str, list[Result]] = {}
+def _by_series(operations: Iterable[Operation]) -> dict[SeriesKey, list[tuple[Operation, float]]]:
+    """The operations of each (operation_type, model), with their start in seconds since the Unix epoch."""
+    grouped: dict[SeriesKey, list[tuple[Operation, float]]] = {}
     for operation in operations:
-        key = _key(operation)
-        if operation.breaker or not series[key].folded:
-            name = operation.breaker or default_breaker_name(*key)
-            started_at = operation.started_at.timestamp()
-            by_breaker.setdefault(name, []).append(
-                Result(started_at + operation.duration_ms / 1_000, started_at, operation.outcome, *key)
-            )
+        grouped.setdefault(_key(operation), []).append((operation, operation.started_at.timestamp()))
+    return grouped
+
+
+def _results_by_breaker(
+    news: dict[SeriesKey, list[tuple[Operation, float]]], series: dict[SeriesKey, ResolvedSeries]
+) -> dict[str, BreakerResults]:
+    """Results for each breaker's name. Folded series have none: strangers must not trip each other."""
+    by_breaker: dict[str, BreakerResults] = {}
+    for key, operations in news.items():
+        own = "" if series[key].folded else default_breaker_name(*key)
+        for operation, started_at in operations:
+            name = operation.breaker or own
+            if name and (kind := kind_of(operation.outcome)) != "ignored":
+                results = by_breaker.get(name) or by_breaker.setdefault(name, BreakerResults(*key))
+                results.add(started_at + operation.duration_ms / 1_000, started_at, kind)
     return by_breaker
 
 

@@ -97,9 +97,9 @@ class Histogram:
 
     def to_bytes(self) -> bytes:
         """Little endian: the used buckets' indexes (int32, rising), then their counts (uint64)."""
-        ordered = sorted(self.counts.items())
-        size = len(ordered)
-        return struct.pack(f"<{size}i{size}Q", *(b for b, _ in ordered), *(c for _, c in ordered))
+        buckets = sorted(self.counts)
+        size = len(buckets)
+        return struct.pack(f"<{size}i{size}Q", *buckets, *map(self.counts.__getitem__, buckets))
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:

@@ -58,18 +58,20 @@ class Tally:
             self.histogram.record(duration_ms)
 
 
-def tally(results: Iterable[tuple[int, datetime, str, float]]) -> dict[RollupKey, Tally]:
-    """Sums (series_id, started_at, outcome, duration_ms) by minute and series, and by series over all time."""
+def tally(results: Iterable[tuple[int, float, str, float]]) -> dict[RollupKey, Tally]:
+    """Sums (series_id, started_at in seconds since the Unix epoch, outcome, duration_ms) by minute and series,
+    and by series over all time."""
     tallies: dict[RollupKey, Tally] = {}
+    minutes: dict[tuple[int, int], Tally] = {}
     for series_id, started_at, outcome, duration_ms in results:
-        seconds = int(started_at.timestamp())
-        key = RollupKey(MINUTE, seconds - seconds % MINUTE, series_id)
-        found = tallies.get(key)
+        minute = int(started_at // MINUTE)
+        found = minutes.get((series_id, minute))
         if found is None:
-            found = tallies[key] = Tally()
+            key = RollupKey(MINUTE, minute * MINUTE, series_id)
+            found = minutes[series_id, minute] = tallies[key] = Tally()
         found.add(outcome, duration_ms)
-    for key, minute in list(tallies.items()):
-        tallies.setdefault(RollupKey(TOTAL, 0, key.series_id), Tally()).merge(minute)
+    for (series_id, _), found in minutes.items():
+        tallies.setdefault(RollupKey(TOTAL, 0, series_id), Tally()).merge(found)
     return tallies
 
 
@@ -81,35 +83,54 @@ def add_to_rollups(tallies: dict[RollupKey, Tally]) -> None:
     """
     if not tallies:
         return
-    starts = {key: datetime.fromtimestamp(key.start, UTC) for key in tallies}
-    rows = Rollup.objects.filter(
-        resolution__in={key.resolution for key in tallies},
-        start__in=set(starts.values()),
-        series_id__in={key.series_id for key in tallies},
-    )
-    missing = sorted(tallies.keys() - {_key(*row) for row in rows.values_list("resolution", "start", "series_id")})
+    stored = _locked(tallies)
+    missing = sorted(tallies.keys() - stored.keys())
     if missing:
         Rollup.objects.bulk_create(
             [
-                Rollup(resolution=key.resolution, start=starts[key], series_id=key.series_id)
+                Rollup(
+                    resolution=key.resolution,
+                    start=datetime.fromtimestamp(key.start, UTC),
+                    series_id=key.series_id,
+                )
                 for key in missing
             ],
             ignore_conflicts=True,
         )
+        stored = _locked(tallies)
     changes = []
-    locked = rows.select_for_update().order_by("resolution", "start", "series_id")
-    for pk, stored, *row in locked.values_list("pk", "histogram", "resolution", "start", "series_id"):
-        added = tallies.get(_key(*row))
-        if added is not None:
-            histogram = Histogram.from_bytes(stored)
-            histogram.merge(added.histogram)
-            changes.append(_change(pk, added, histogram))
+    for key, (pk, data) in stored.items():
+        histogram = Histogram.from_bytes(data)
+        histogram.merge(tallies[key].histogram)
+        changes.append(_change(pk, tallies[key], histogram))
     with connection.cursor() as cursor:
         cursor.executemany(_ADD, changes)
 
 
-def _key(resolution: int, start: datetime, series_id: int) -> RollupKey:
-    return RollupKey(resolution, int(start.timestamp()), series_id)
+def _locked(keys: Iterable[RollupKey]) -> dict[RollupKey, tuple[int, bytes]]:
+    """(primary key, histogram) of the rows that are there, locked in order."""
+    wanted = set(keys)
+    resolutions = sorted({key.resolution for key in wanted})
+    starts = sorted({key.start for key in wanted})
+    series = sorted({key.series_id for key in wanted})
+    moments = [connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(each, UTC)) for each in starts]
+    places = (", ".join(["%s"] * len(each)) for each in (resolutions, starts, series))
+    sql = _LOCK.format(*places) + (" FOR UPDATE" if connection.features.has_select_for_update else "")
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*resolutions, *moments, *series])
+        rows = cursor.fetchall()
+    found = {}
+    for pk, resolution, start, series_id, histogram in rows:
+        key = RollupKey(resolution, _seconds(start), series_id)
+        if key in wanted:
+            found[key] = (pk, histogram)
+    return found
+
+
+def _seconds(start: datetime | str) -> int:
+    """Seconds since the Unix epoch of a stored moment; SQLite gives it as text."""
+    moment = datetime.fromisoformat(start).replace(tzinfo=UTC) if isinstance(start, str) else start
+    return int(moment.timestamp())
 
 
 def _change(pk: int, added: Tally, histogram: Histogram) -> tuple[object, ...]:
@@ -126,6 +147,11 @@ def _change(pk: int, added: Tally, histogram: Histogram) -> tuple[object, ...]:
         pk,
     )
 
+
+_LOCK = """
+    SELECT id, resolution, start, series_id, histogram FROM featurememory_rollup
+    WHERE resolution IN ({}) AND start IN ({}) AND series_id IN ({})
+    ORDER BY resolution, start, series_id"""
 
 _ADD = """
     UPDATE featurememory_rollup SET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sys
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.000_5
 """How long a thread may hold the interpreter while others wait. Python's default of 5 ms would add as much to
 the writer's every statement."""
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
+"""A decoded batch is thousands of objects without cycles; the default of 700 would walk them over and over."""
 GRACE_S = 3
 
 
@@ -36,6 +39,7 @@ def web_process(listener: socket.socket) -> Callable[[], None]:
     def run() -> None:
         connections.close_all()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         config = uvicorn.Config(
             "featurememory.asgi:application",
             loop="uvloop",
