@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from typing import TYPE_CHECKING
 
-import redis
 from django.conf import settings
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 logger = logging.getLogger(__name__)
 
@@ -18,12 +21,14 @@ CHANNEL = "featurememory:live"
 
 
 @cache
-def redis_client() -> redis.Redis | None:
+def redis_client() -> Redis | None:
     """The installation's Redis, if it has one; time-outs are short, because nobody may wait for the bus."""
     url = settings.CONFIGURATION.redis_url
     if url is None:
         return None
-    return redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=0.5)
+    from redis import Redis  # takes 10 MB, which an installation without Redis need not have
+
+    return Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=0.5)
 
 
 def announce(sequence: int) -> None:
@@ -31,7 +36,9 @@ def announce(sequence: int) -> None:
     client = redis_client()
     if client is None:
         return
+    from redis import RedisError
+
     try:
         client.publish(CHANNEL, sequence)
-    except redis.RedisError as failure:
+    except RedisError as failure:
         logger.warning("live events up to %d wait for the watchers' next look: %s", sequence, failure)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import redis
 from django.db import connection
 
 from featurememory.bus import CHANNEL, redis_client
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import PubSub
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +45,13 @@ class SqliteWatch:
 class RedisWatch:
     """Listens on the channel; looks once a second whatever happens there."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Redis) -> None:
         self._client = client
-        self._subscription: redis.client.PubSub | None = None
+        self._subscription: PubSub | None = None
 
     def wait(self, stop: threading.Event) -> None:
+        from redis import RedisError
+
         try:
             if self._subscription is None:
                 self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
@@ -54,7 +59,7 @@ class RedisWatch:
                 return
             if not stop.is_set():
                 self._subscription.get_message(timeout=SLOW_POLL_S)
-        except redis.RedisError as failure:
+        except RedisError as failure:
             logger.warning("the live bus cannot be heard, looking every second: %s", failure)
             if self._subscription is not None:
                 self._subscription.close()

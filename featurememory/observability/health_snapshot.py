@@ -6,7 +6,6 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import redis
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Count
@@ -89,8 +88,10 @@ def _probe_live_bus() -> tuple[str, str]:
     client = redis_client()
     if client is None:
         return ("SQLite's data version" if connection.vendor == "sqlite" else "polling"), ""
+    from redis import RedisError
+
     try:
         client.ping()
-    except redis.RedisError as failure:
+    except RedisError as failure:
         return "Redis", str(failure)
     return "Redis", ""

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from featurememory.serving.apart import FailedApart, apart
 from featurememory.serving.preparation import (
     FIRST_ADMINISTRATOR,
     collect_static_files,
@@ -32,13 +33,14 @@ class Command(BaseCommand):
         configuration = settings.CONFIGURATION
         listener = _listen(host or configuration.host, configuration.port if port is None else port)
         os.umask(0o077)
-        prepare_database()
-        collect_static_files()
-        password = ensure_administrator()
+        try:
+            password = apart(_prepare)
+        except FailedApart as failure:
+            raise CommandError(str(failure)) from None
         self._greet(listener, password)
         self._serve(listener)
 
-    def _greet(self, listener: socket.socket, password: str | None) -> None:
+    def _greet(self, listener: socket.socket, password: str) -> None:
         host, port = listener.getsockname()[:2]
         host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - where to look
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.CONFIGURATION.sub_path}/"
@@ -50,13 +52,21 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _serve(self, listener: socket.socket) -> None:
-        import featurememory.asgi
-        import featurememory.celery  # noqa: F401 - loaded before the fork, so that both processes share it
+        import featurememory.asgi  # loaded before the fork, so that both processes share it
+        import featurememory.celery
         import featurememory.jobs
+        import featurememory.urls  # noqa: F401
         from featurememory.serving.processes import web_process, worker_process
         from featurememory.serving.supervisor import Supervisor
 
         Supervisor({"web": web_process(listener), "worker": worker_process}).run()
+
+
+def _prepare() -> str:
+    """The first administrator's password, if one had to be drawn."""
+    prepare_database()
+    collect_static_files()
+    return ensure_administrator() or ""
 
 
 def _listen(host: str, port: int) -> socket.socket:
