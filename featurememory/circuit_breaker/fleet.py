@@ -41,9 +41,6 @@ class BreakerResults:
     results: list[tuple[float, float, Kind]] = field(default_factory=list)
     """(ended_at, started_at, kind): seconds since the Unix epoch by the caller's clock, and success or failure."""
 
-    def add(self, ended_at: float, started_at: float, kind: Kind) -> None:
-        self.results.append((ended_at, started_at, kind))
-
 
 class Fleet:
     """What ingestion tells the breakers; one per writer.

@@ -8,24 +8,20 @@ it back late while other threads are busy (588 rows a second were seen row by ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from itertools import chain
-from typing import Any
-from uuid import UUID
+from operator import itemgetter
 
 from django.db import connection
 
 from featurememory.ingestion.operations import Operation
 
 TABLE = "featurememory_operation"
-COLUMNS = (
-    "id",
-    "series_id",
+_CONVERTED = ("id", "series_id", "started_at", "received_at", "recommendation")
+_AS_THEY_ARE = (
     "operation_type",
     "model",
-    "started_at",
-    "received_at",
     "duration_ms",
     "outcome",
     "error_type",
@@ -35,22 +31,24 @@ COLUMNS = (
     "score",
     "features",
     "space",
-    "recommendation",
     "instance",
     "trace_id",
     "span_id",
     "breaker",
 )
+COLUMNS = (*_CONVERTED, *_AS_THEY_ARE)
 _ROWS_A_STATEMENT = 100
 _NAMES = ", ".join(COLUMNS)
+_values = itemgetter(*_AS_THEY_ARE)
 
 
 def insert_operations(
     operations: Sequence[Operation], series_ids: Sequence[int], received_at: datetime
-) -> set[UUID]:
-    """Inserts the operations that are not there yet; gives the ids of those it did insert.
+) -> Sequence[Operation]:
+    """Inserts the operations that are not there yet; gives those it did insert.
 
-    Runs inside the caller's transaction. The ids in `operations` must differ from each other.
+    Runs inside the caller's transaction. The ids in `operations` must differ from each other, their times be in
+    UTC.
     """
     if connection.vendor == "sqlite":
         return _insert_sqlite(operations, series_ids, received_at)
@@ -59,34 +57,20 @@ def insert_operations(
 
 def _insert_sqlite(
     operations: Sequence[Operation], series_ids: Sequence[int], received_at: datetime
-) -> set[UUID]:
-    received = _sqlite_time(received_at.astimezone(UTC))
+) -> Sequence[Operation]:
+    received = _sqlite_time(received_at)
     rows = [
         (
             operation.id.hex,
             series_id,
-            operation.operation_type,
-            operation.model,
             _sqlite_time(operation.started_at),
             received,
-            operation.duration_ms,
-            operation.outcome,
-            operation.error_type,
-            operation.error_message,
-            operation.parameters,
-            operation.attributes,
-            operation.score,
-            operation.features,
-            operation.space,
-            operation.recommendation.hex if operation.recommendation else None,
-            operation.instance,
-            operation.trace_id,
-            operation.span_id,
-            operation.breaker,
+            operation.recommendation and operation.recommendation.hex,
+            *_values(operation.__dict__),
         )
         for operation, series_id in zip(operations, series_ids, strict=True)
     ]
-    # The driver's own cursor: Django's would rewrite two thousand placeholders at each execution.
+    # The driver's own connection: Django's cursor would rewrite two thousand placeholders at each execution.
     database = connection.connection
     (last,) = database.execute(f"SELECT coalesce(max(seq), 0) FROM {TABLE}").fetchone()  # noqa: S608
     inserted = 0
@@ -94,9 +78,9 @@ def _insert_sqlite(
         part = rows[first : first + _ROWS_A_STATEMENT]
         inserted += database.execute(_sqlite_insert(len(part)), list(chain.from_iterable(part))).rowcount
     if inserted == len(rows):
-        return {operation.id for operation in operations}
-    news = database.execute(f"SELECT id FROM {TABLE} WHERE seq > ?", [last])  # noqa: S608
-    return {UUID(hex=identity) for (identity,) in news}
+        return operations
+    news = {identity for (identity,) in database.execute(f"SELECT id FROM {TABLE} WHERE seq > ?", [last])}  # noqa: S608
+    return [operation for operation in operations if operation.id.hex in news]
 
 
 @cache
@@ -106,13 +90,13 @@ def _sqlite_insert(rows: int) -> str:
 
 
 def _sqlite_time(moment: datetime) -> str:
-    """A moment in UTC as Django's SQLite backend writes it."""
-    return str(moment.replace(tzinfo=None))
+    """A moment in UTC as Django's SQLite backend writes it: without its offset."""
+    return moment.isoformat(" ")[:-6]
 
 
 def _insert_postgresql(
     operations: Sequence[Operation], series_ids: Sequence[int], received_at: datetime
-) -> set[UUID]:
+) -> Sequence[Operation]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming ON COMMIT DELETE ROWS AS"  # noqa: S608
@@ -124,24 +108,10 @@ def _insert_postgresql(
                     (
                         operation.id,
                         series_id,
-                        operation.operation_type,
-                        operation.model,
                         operation.started_at,
                         received_at,
-                        operation.duration_ms,
-                        operation.outcome,
-                        operation.error_type,
-                        operation.error_message,
-                        str(operation.parameters),
-                        str(operation.attributes),
-                        operation.score,
-                        None if operation.features is None else bytes(operation.features),
-                        operation.space,
                         operation.recommendation,
-                        operation.instance,
-                        operation.trace_id,
-                        operation.span_id,
-                        operation.breaker,
+                        *_values(operation.__dict__),
                     )
                 )
         # In the order of their ids, so that two processes with the same operations cannot wait for each other.
@@ -149,4 +119,7 @@ def _insert_postgresql(
             f"INSERT INTO {TABLE} ({_NAMES}) SELECT {_NAMES} FROM incoming ORDER BY id"  # noqa: S608
             f" ON CONFLICT (id) DO NOTHING RETURNING id"
         )
-        return {identity for (identity,) in cursor.fetchall()}
+        news = {identity for (identity,) in cursor.fetchall()}
+    if len(news) == len(operations):
+        return operations
+    return [operation for operation in operations if operation.id in news]

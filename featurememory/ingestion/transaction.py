@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
+from itertools import chain
 
 from django.db import transaction
 from django.db.models import F, Value
@@ -18,6 +18,10 @@ from featurememory.ingestion.operations import Operation, Sender
 from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
 from featurememory.models import Source
 from featurememory.observability.rollups import add_to_rollups, tally
+
+
+Timed = tuple[float, Operation]
+"""An operation behind its start, in seconds since the Unix epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,67 +59,52 @@ class GroupTransaction:
 
     def _store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         moment = datetime.fromtimestamp(now, UTC)
-        unique = _first_of_each_id(submissions)
+        operations = _first_of_each_id(submissions)
         with transaction.atomic():
-            series = self._series.resolve(
-                {(operation.operation_type, operation.model) for operation in unique.values()}, moment
-            )
-            inserted = _insert(list(unique.values()), series, moment)
-            news = _by_series(unique[identity] for identity in inserted)
+            series = self._series.resolve({_key(operation) for operation in operations}, moment)
+            ids = [series[_key(operation)].id for operation in operations]
+            news = insert_operations(operations, ids, moment) if operations else operations
+            by_series = _by_series(news)
             add_to_rollups(
-                tally(
-                    (series[key].id, started_at, operation.outcome, operation.duration_ms)
-                    for key, operations in news.items()
-                    for operation, started_at in operations
-                )
+                tally({series[key].id: results for key, results in by_series.items()})
             )
-            observed = self._fleet.observe(_results_by_breaker(news, series), now)
+            events = self._fleet.observe(_results_by_breaker(by_series, series), now)
             _note_senders(submissions, moment)
         self._series.remember(series)
-        self._fleet.announce(observed)
-        return _account(submissions, inserted)
+        self._fleet.announce(events)
+        return _account(submissions, news)
 
 
 def _key(operation: Operation) -> SeriesKey:
     return operation.operation_type, operation.model
 
 
-def _first_of_each_id(submissions: Iterable[Submission]) -> dict[UUID, Operation]:
-    unique: dict[UUID, Operation] = {}
-    for submission in submissions:
-        for operation in submission.operations:
-            unique.setdefault(operation.id, operation)
-    return unique
+def _first_of_each_id(submissions: Sequence[Submission]) -> Sequence[Operation]:
+    operations = list(chain.from_iterable(submission.operations for submission in submissions))
+    unique = {operation.id.int: operation for operation in reversed(operations)}
+    return operations if len(unique) == len(operations) else list(reversed(unique.values()))
 
 
-def _insert(
-    operations: list[Operation], series: dict[SeriesKey, ResolvedSeries], moment: datetime
-) -> set[UUID]:
-    if not operations:
-        return set()
-    return insert_operations(operations, [series[_key(operation)].id for operation in operations], moment)
-
-
-def _by_series(operations: Iterable[Operation]) -> dict[SeriesKey, list[tuple[Operation, float]]]:
+def _by_series(operations: Iterable[Operation]) -> dict[SeriesKey, list[Timed]]:
     """The operations of each (operation_type, model), with their start in seconds since the Unix epoch."""
-    grouped: dict[SeriesKey, list[tuple[Operation, float]]] = {}
+    grouped: dict[SeriesKey, list[Timed]] = {}
     for operation in operations:
-        grouped.setdefault(_key(operation), []).append((operation, operation.started_at.timestamp()))
+        grouped.setdefault(_key(operation), []).append((operation.started_at.timestamp(), operation))
     return grouped
 
 
 def _results_by_breaker(
-    news: dict[SeriesKey, list[tuple[Operation, float]]], series: dict[SeriesKey, ResolvedSeries]
+    by_series: dict[SeriesKey, list[Timed]], series: dict[SeriesKey, ResolvedSeries]
 ) -> dict[str, BreakerResults]:
     """Results for each breaker's name. Folded series have none: strangers must not trip each other."""
     by_breaker: dict[str, BreakerResults] = {}
-    for key, operations in news.items():
+    for key, operations in by_series.items():
         own = "" if series[key].folded else default_breaker_name(*key)
-        for operation, started_at in operations:
+        for started_at, operation in operations:
             name = operation.breaker or own
             if name and (kind := kind_of(operation.outcome)) != "ignored":
-                results = by_breaker.get(name) or by_breaker.setdefault(name, BreakerResults(*key))
-                results.add(started_at + operation.duration_ms / 1_000, started_at, kind)
+                told = by_breaker.get(name) or by_breaker.setdefault(name, BreakerResults(*key))
+                told.results.append((started_at + operation.duration_ms / 1_000, started_at, kind))
     return by_breaker
 
 
@@ -137,12 +126,12 @@ def _note_senders(submissions: Iterable[Submission], moment: datetime) -> None:
             )
 
 
-def _account(submissions: Sequence[Submission], inserted: set[UUID]) -> list[Written]:
-    """Shares the inserted ids out: the first submission that holds an id is credited with it."""
-    uncredited = set(inserted)
+def _account(submissions: Sequence[Submission], news: Sequence[Operation]) -> list[Written]:
+    """Shares the new operations out: the first submission that holds an id is credited with it."""
+    uncredited = {operation.id.int for operation in news}
     written = []
     for submission in submissions:
-        credited = {operation.id for operation in submission.operations} & uncredited
+        credited = uncredited.intersection([operation.id.int for operation in submission.operations])
         uncredited -= credited
         written.append(Written(len(credited), len(submission.operations) - len(credited)))
     return written

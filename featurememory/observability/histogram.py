@@ -9,6 +9,7 @@ and Prometheus' native histogram at schema 6 have the same bounds (OpenTelemetry
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from math import ceil, log2
 from typing import Self
@@ -43,12 +44,16 @@ class Histogram:
 
     def __init__(self, durations_ms: Iterable[float] = ()) -> None:
         self.counts: dict[int, int] = {}
-        for duration in durations_ms:
-            self.record(duration)
+        self.record_all(durations_ms)
 
     def record(self, duration_ms: float, times: int = 1) -> None:
         bucket = bucket_of(duration_ms)
         self.counts[bucket] = self.counts.get(bucket, 0) + times
+
+    def record_all(self, durations_ms: Iterable[float]) -> None:
+        counts = self.counts
+        for bucket, times in Counter(map(bucket_of, durations_ms)).items():
+            counts[bucket] = counts.get(bucket, 0) + times
 
     def merge(self, other: Histogram) -> None:
         """Adds what `other` holds; exact, and the order of merging makes no difference."""

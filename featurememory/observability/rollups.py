@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.db import connection
 
@@ -38,40 +39,43 @@ class Tally:
     duration_max_ms: float = 0.0
     histogram: Histogram = field(default_factory=Histogram)
 
-    def merge(self, other: Tally) -> None:
-        self.success += other.success
-        self.error += other.error
-        self.timeout += other.timeout
-        self.cancelled += other.cancelled
-        self.rejected += other.rejected
-        self.duration_sum_ms += other.duration_sum_ms
-        self.duration_max_ms = max(self.duration_max_ms, other.duration_max_ms)
-        self.histogram.merge(other.histogram)
-
-    def add(self, outcome: str, duration_ms: float) -> None:
-        """Counts one operation; a rejected one never ran and has no duration."""
-        setattr(self, outcome, getattr(self, outcome) + 1)
-        if outcome != "rejected":
-            self.duration_sum_ms += duration_ms
-            if duration_ms > self.duration_max_ms:
-                self.duration_max_ms = duration_ms
-            self.histogram.record(duration_ms)
+    def add(self, outcomes: Sequence[str], durations_ms: Sequence[float]) -> None:
+        """Counts operations by outcome; `durations_ms` are those of the ones that ran."""
+        for outcome, count in Counter(outcomes).items():
+            setattr(self, outcome, getattr(self, outcome) + count)
+        if durations_ms:
+            self.duration_sum_ms += sum(durations_ms)
+            self.duration_max_ms = max(self.duration_max_ms, *durations_ms)
+            self.histogram.record_all(durations_ms)
 
 
-def tally(results: Iterable[tuple[int, float, str, float]]) -> dict[RollupKey, Tally]:
-    """Sums (series_id, started_at in seconds since the Unix epoch, outcome, duration_ms) by minute and series,
-    and by series over all time."""
+class Result(Protocol):
+    """What of an operation is counted."""
+
+    @property
+    def outcome(self) -> str: ...
+
+    @property
+    def duration_ms(self) -> float: ...
+
+
+def tally(by_series: Mapping[int, Sequence[tuple[float, Result]]]) -> dict[RollupKey, Tally]:
+    """Sums each series' results by minute and over all time.
+
+    `by_series` holds, for each series' id, pairs of the start in seconds since the Unix epoch and the result. A
+    rejected operation never ran: it is counted, but has no duration.
+    """
     tallies: dict[RollupKey, Tally] = {}
-    minutes: dict[tuple[int, int], Tally] = {}
-    for series_id, started_at, outcome, duration_ms in results:
-        minute = int(started_at // MINUTE)
-        found = minutes.get((series_id, minute))
-        if found is None:
-            key = RollupKey(MINUTE, minute * MINUTE, series_id)
-            found = minutes[series_id, minute] = tallies[key] = Tally()
-        found.add(outcome, duration_ms)
-    for (series_id, _), found in minutes.items():
-        tallies.setdefault(RollupKey(TOTAL, 0, series_id), Tally()).merge(found)
+    for series_id, timed in by_series.items():
+        minutes: dict[int, list[Result]] = {}
+        for started_at, result in timed:
+            minutes.setdefault(int(started_at // MINUTE) * MINUTE, []).append(result)
+        total = tallies[RollupKey(TOTAL, 0, series_id)] = Tally()
+        for start, results in minutes.items():
+            outcomes = [result.outcome for result in results]
+            durations = [result.duration_ms for result in results if result.outcome != "rejected"]
+            for each in (total, tallies.setdefault(RollupKey(MINUTE, start, series_id), Tally())):
+                each.add(outcomes, durations)
     return tallies
 
 
