@@ -1,0 +1,64 @@
+"""Figures, moments and icons in templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard import words
+
+register = template.Library()
+register.filter("duration", words.duration)
+register.filter("count", words.count)
+register.filter("share", words.share)
+
+_FORMATS = {"clock": "%H:%M:%S UTC", "minute": "%m-%d %H:%M", "full": "%Y-%m-%d %H:%M:%S UTC"}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of the sprite; decoration only, the text beside it carries the meaning."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name
+    )
+
+
+@register.inclusion_tag("components/chip.html")
+def chip(look: words.Look) -> dict[str, object]:
+    """A state: word, icon and colour."""
+    return {"look": look}
+
+
+@register.simple_tag
+def moment(at: datetime | None, show: str = "full") -> SafeString | str:
+    """A <time> in UTC; the browser turns it into local time, "… ago" or a countdown as `show` says."""
+    if at is None:
+        return words.NOTHING
+    at = at.astimezone(UTC)
+    text = at.strftime(_FORMATS.get(show, _FORMATS["full"]))
+    return format_html(
+        '<time datetime="{}" data-show="{}">{}</time>', at.isoformat(timespec="milliseconds"), show, text
+    )
+
+
+@register.filter
+def share_tone(failed: float | None) -> str:
+    """The class that colours a share of failures: few are part of life."""
+    if failed is None or failed < 0.01:
+        return ""
+    return "tone-bad" if failed >= 0.05 else "tone-warn"
+
+
+@register.filter
+def plural_of(number: int, one: str) -> str:
+    return words.plural(number, one)
+
+
+@register.filter
+def cell(value: float | None) -> str:
+    """A figure of a chart's table, as precise as the CSV has it."""
+    return words.NOTHING if value is None else f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"

@@ -1,0 +1,60 @@
+// Refreshes parts of the page: <... data-live="5" hx-get="..." hx-trigger="refresh"> every 5 s, never while the tab
+// is hidden. Two refreshes of a part that failed in a row show the stale banner; the next that succeeds takes it away.
+
+const TOLERATED = 1;
+const skew = Date.parse(document.documentElement.dataset.now) - Date.now();
+const parts = new Map();
+
+for (const element of document.querySelectorAll("[data-live]")) {
+  const every = Number(element.dataset.live) * 1000;
+  parts.set(element, { every, due: performance.now() + every, failures: 0 });
+}
+
+function refreshWhatIsDue() {
+  if (document.hidden) return;
+  for (const [element, part] of parts) {
+    if (performance.now() < part.due) continue;
+    part.due = performance.now() + part.every;
+    htmx.trigger(element, "refresh");
+  }
+}
+
+function showStaleness() {
+  const banner = document.getElementById("stale");
+  if (banner) banner.hidden = [...parts.values()].every((part) => part.failures <= TOLERATED);
+}
+
+function noteUpdate() {
+  const updated = document.getElementById("updated");
+  if (!updated) return;
+  updated.dateTime = new Date(Date.now() + skew).toISOString();
+  document.dispatchEvent(new CustomEvent("updated"));
+}
+
+function announce(element) {
+  const source = element.querySelector("[data-announce]");
+  if (!source) return;
+  if (source.dataset.title) document.title = source.dataset.title;
+  const announcer = document.getElementById("announcer");
+  if (announcer.dataset.last !== source.dataset.announce) {
+    announcer.dataset.last = source.dataset.announce;
+    announcer.textContent = source.dataset.announce;
+  }
+}
+
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const part = parts.get(detail.elt);
+  if (!part) return;
+  part.failures = detail.successful ? 0 : part.failures + 1;
+  if (detail.successful) noteUpdate();
+  showStaleness();
+});
+
+document.addEventListener("htmx:afterSwap", ({ detail }) => parts.has(detail.elt) && announce(detail.elt));
+
+const announcer = document.getElementById("announcer");
+const first = document.querySelector("[data-announce]");
+if (announcer && first) announcer.dataset.last = first.dataset.announce;
+
+setInterval(refreshWhatIsDue, 500);
+document.addEventListener("visibilitychange", refreshWhatIsDue);

@@ -1,0 +1,250 @@
+"""Three situations a page is looked at in: empty, normal, incident. The same rows whenever they are built."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+
+from featurememory.circuit_breaker import fleet
+from featurememory.circuit_breaker.fleet import BreakerResults, Fleet
+from featurememory.models import (
+    Breaker,
+    HealthSnapshot,
+    LiveSequence,
+    Operation,
+    ProcessRecord,
+    Rollup,
+    Series,
+    Source,
+)
+from featurememory.models.rollup import OTHER
+from featurememory.observability.rollups import MINUTE, Tally
+from featurememory.roles import OPERATOR, VIEWER
+
+PASSWORD = "correct horse battery staple"
+HISTORY = timedelta(minutes=100)
+INCIDENT = timedelta(minutes=24)
+OPERATIONS_LISTED = 120
+
+
+class Kind(NamedTuple):
+    operation_type: str
+    model: str
+    a_minute: int
+    typical_ms: float
+    spread: float
+    error_share: float
+
+    @property
+    def breaker(self) -> str:
+        return f"{self.operation_type}:{self.model}"
+
+
+KINDS = (
+    Kind("text_to_audio", "audioldm2", 9, 4_200, 0.45, 0.012),
+    Kind("text_to_audio", "musicgen-medium", 6, 7_900, 0.35, 0.006),
+    Kind("transcription", "whisper-large-v3", 22, 860, 0.5, 0.004),
+    Kind("analysis", "clap-630k", 30, 145, 0.4, 0.001),
+    Kind("embedding", "wav2vec2-768", 48, 38, 0.6, 0.0005),
+    Kind("embedding", "mert-330m", 14, 64, 0.5, 0.002),
+)
+Happened = tuple[Kind, datetime, str, float]
+
+
+def people() -> None:
+    """`admin`, `olga` who operates, and `viktor` who looks; all with PASSWORD.
+
+    Flushing a database took the row away that the first migration made.
+    """
+    LiveSequence.objects.get_or_create(id=1)
+    User.objects.create_superuser("admin", password=PASSWORD)
+    for name, role in (("olga", OPERATOR), ("viktor", VIEWER)):
+        User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get(name=role))
+
+
+def empty(now: datetime) -> None:
+    """A fresh installation: everything runs, nobody has sent anything."""
+    _processes(now, queue_depth=0)
+    _snapshots(now, lambda _: 0.0)
+
+
+def normal(now: datetime) -> None:
+    """A quiet afternoon."""
+    chance = random.Random(7)
+    _store(list(_calls(now, chance, failing=False)), now)
+    _processes(now, queue_depth=240)
+    _snapshots(now, lambda _: chance.uniform(0.004, 0.05))
+    _sources(now, dropped=0)
+
+
+def incident(now: datetime) -> None:
+    """One model fails, another is held by an operator, a third comes back; the queue fills."""
+    chance = random.Random(7)
+    began = now - INCIDENT
+    _store(list(_calls(now, chance, failing=True)), now)
+    _store(
+        [(Kind("text_to_speech", OTHER, 3, 900, 0.5, 0.0), now - timedelta(minutes=5), "success", 912.0)], now
+    )
+    _trip(KINDS[0], [now - timedelta(seconds=ago) for ago in (860, 610, 330, 95, 21)])
+    _trip(KINDS[2], [now - timedelta(seconds=74)])
+    _tell_breaker(KINDS[2], "success", 1, (now - timedelta(seconds=60)).timestamp())
+    fleet.force_open_breaker(
+        KINDS[1].breaker, actor="olga", reason="GPU 3 is being swapped, back at 15:30", request_id=UUID(int=1)
+    )
+    fleet.disable_breaker(KINDS[3].breaker, actor="olga", reason="probing the new checkpoint by hand")
+    _processes(now, queue_depth=14_800)
+    _snapshots(now, lambda at: chance.uniform(0.004, 0.05) if at < began else 0.78 * (at - began) / INCIDENT)
+    _sources(now, dropped=1_204)
+
+
+SCENARIOS = {"empty": empty, "normal": normal, "incident": incident}
+
+
+def _calls(now: datetime, chance: random.Random, *, failing: bool) -> Iterator[Happened]:
+    for kind in KINDS:
+        at = now - HISTORY
+        while (at := at + timedelta(seconds=chance.expovariate(kind.a_minute / 60))) < now:
+            duration = chance.lognormvariate(0, kind.spread) * kind.typical_ms
+            trouble = failing and kind is KINDS[0] and at > now - INCIDENT
+            if trouble and chance.random() < 0.55:
+                yield kind, at, chance.choice(("timeout", "timeout", "error", "rejected")), duration * 3.5
+            elif chance.random() < kind.error_share:
+                yield kind, at, "error", duration
+            else:
+                yield kind, at, "success", duration * (1.8 if trouble else 1)
+
+
+def _store(happened: list[Happened], now: datetime) -> None:
+    """Rollups of all, breakers that saw the last of each kind, and the newest as rows."""
+    kinds = sorted({kind for kind, *_ in happened})
+    series = {kind: _series(kind, now) for kind in kinds}
+    _roll_up(happened, series)
+    for kind in kinds:
+        if kind.model != OTHER:
+            _tell_breaker(kind, "success", 100, (now - HISTORY).timestamp())
+    newest = sorted(happened, key=lambda each: each[1])[-OPERATIONS_LISTED:]
+    known = Operation.objects.count()
+    Operation.objects.bulk_create(
+        Operation(
+            id=UUID(int=known + index + 1, version=4),
+            series=series[kind],
+            operation_type=kind.operation_type,
+            model=kind.model,
+            started_at=at,
+            received_at=at + timedelta(milliseconds=duration + 400),
+            duration_ms=duration,
+            outcome=outcome,
+            error_type="TimeoutError" if outcome == "timeout" else "",
+            error_message="no answer within 15 s" if outcome == "timeout" else "",
+            parameters={"steps": 50, "guidance": 3.5},
+            instance="orchestrator-1:4711:9f2c",
+        )
+        for index, (kind, at, outcome, duration) in enumerate(newest)
+    )
+
+
+def _series(kind: Kind, now: datetime) -> Series:
+    return Series.objects.get_or_create(
+        operation_type=kind.operation_type, model=kind.model, defaults={"first_seen": now - HISTORY}
+    )[0]
+
+
+def _roll_up(happened: list[Happened], series: dict[Kind, Series]) -> None:
+    tallies: dict[tuple[Kind, datetime], Tally] = {}
+    for kind, at, outcome, duration in happened:
+        minute = at.replace(second=0, microsecond=0)
+        tallies.setdefault((kind, minute), Tally()).add(outcome, duration)
+    Rollup.objects.bulk_create(
+        Rollup(
+            series=series[kind],
+            resolution=MINUTE,
+            start=minute,
+            success=found.success,
+            error=found.error,
+            timeout=found.timeout,
+            cancelled=found.cancelled,
+            rejected=found.rejected,
+            duration_sum_ms=found.duration_sum_ms,
+            duration_max_ms=found.duration_max_ms,
+            histogram=found.histogram.to_bytes(),
+        )
+        for (kind, minute), found in tallies.items()
+    )
+
+
+def _trip(kind: Kind, moments: list[datetime]) -> None:
+    """Failures enough at each of the moments to open the breaker, or to fail its probes."""
+    for moment in moments:
+        _tell_breaker(kind, "failure", 5, moment.timestamp())
+
+
+def _tell_breaker(kind: Kind, result: Literal["success", "failure"], times: int, at: float) -> None:
+    told = BreakerResults(kind.operation_type, kind.model)
+    for _ in range(times):
+        told.add(at, at, result)
+    with transaction.atomic():
+        Fleet(max_breakers=100).observe({kind.breaker: told}, at)
+
+
+def _processes(now: datetime, *, queue_depth: int) -> None:
+    figures = {
+        "queue_depth": queue_depth,
+        "queue_limit": 20_000,
+        "refused": 0,
+        "commit_ms_p99": 18.4,
+        "streams": 3,
+    }
+    for pid, role in ((4711, "web"), (4712, "worker"), (4712, "beat")):
+        ProcessRecord.objects.create(
+            host="studio-1",
+            pid=pid,
+            role=role,
+            started_at=now - timedelta(hours=30),
+            seen_at=now - timedelta(seconds=2),
+            metrics=figures if role == "web" else {},
+        )
+
+
+def _snapshots(now: datetime, fill: Callable[[datetime], float]) -> None:
+    """One each minute, as the job would have judged what it saw."""
+    refusing = Breaker.objects.filter(state__in=("open", "forced_open")).count()
+    rows = []
+    for minute in range(int(HISTORY.total_seconds()) // 60):
+        at = now - timedelta(minutes=minute, seconds=4)
+        filled = round(fill(at), 3)
+        queue = "degraded" if filled >= 0.5 else "healthy"
+        reason = (
+            f"The queue is {filled:.0%} full." if filled >= 0.5 else "Operations are stored as they come."
+        )
+        broken = f"{refusing} breakers refuse calls." if refusing else "All closed."
+        components = {
+            "ingestion": _component(queue, reason, queue_fill=filled, commit_ms_p99=12 + 60 * filled),
+            "database": _component("healthy", "Reads and writes.", write_ms=1.9),
+            "jobs": _component("healthy", "Web, worker and schedule are running."),
+            "breakers": _component("degraded" if refusing else "healthy", broken),
+            "live bus": _component("healthy", "News travels by SQLite's data version."),
+        }
+        status = "degraded" if refusing or queue == "degraded" else "healthy"
+        rows.append(HealthSnapshot(at=at, status=status, components=components))
+    HealthSnapshot.objects.bulk_create(reversed(rows))
+
+
+def _component(status: str, reason: str, **metrics: float) -> dict[str, object]:
+    return {"status": status, "reason": reason, "metrics": metrics}
+
+
+def _sources(now: datetime, *, dropped: int) -> None:
+    for number in range(3):
+        Source.objects.create(
+            instance=f"orchestrator-{number}:4711:9f2c",
+            sdk="python/0.1.0",
+            first_seen=now - timedelta(hours=9),
+            last_seen=now - timedelta(seconds=2 + number),
+            dropped=dropped if number == 0 else 0,
+        )

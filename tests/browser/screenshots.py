@@ -1,0 +1,120 @@
+"""`python -m tests.browser.screenshots DIR`: every page x situation x light and dark x 360 and 1440 px wide."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+PAGES = {
+    "overview": "/",
+    "breakers": "/breakers/",
+    "breaker": "/breakers/text_to_audio:audioldm2/",
+    "reset": "/breakers/text_to_audio:audioldm2/reset/",
+    "login": "/login/",
+    "missing": "/no-such-page/",
+    "admin": "/admin/",
+    "admin-operations": "/admin/featurememory/operation/",
+    "admin-breakers": "/admin/featurememory/breaker/",
+    "admin-breaker": "/admin/featurememory/breaker/1/change/",
+    "admin-reset": "/admin/featurememory/breaker/1/reset/",
+}
+ONLY_INCIDENT = {name for name in PAGES if name not in ("overview", "breakers")}
+WIDTHS = {360: 740, 1440: 900}
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The application as it is deployed, with collected and hashed static files; gives its address."""
+    from django.core.management import call_command
+    from django.core.wsgi import get_wsgi_application
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+    server = _Server(("127.0.0.1", 0), _Quiet)
+    server.set_app(get_wsgi_application())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+def situations() -> Iterator[str]:
+    """Builds one situation after the other, each in an empty database."""
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from tests.browser.scenarios import SCENARIOS, people
+
+    for name, build in SCENARIOS.items():
+        call_command("flush", interactive=False, verbosity=0)
+        people()
+        build(timezone.now())
+        yield name
+
+
+def shoot(directory: Path, wanted: set[str]) -> None:
+    from tests.browser.chromium import chromium
+    from tests.browser.scenarios import PASSWORD
+
+    with served() as address, chromium() as browser:
+        for situation in situations():
+            for width, height in WIDTHS.items():
+                for theme in ("light", "dark"):
+                    page = browser.new_page(
+                        viewport={"width": width, "height": height},
+                        color_scheme=theme,  # type: ignore[arg-type]
+                    )
+                    page.goto(f"{address}/login/")
+                    page.fill("[name=username]", "admin")
+                    page.fill("[name=password]", PASSWORD)
+                    page.click("button[type=submit]")
+                    for name, path in PAGES.items():
+                        if name not in wanted or (name in ONLY_INCIDENT and situation != "incident"):
+                            continue
+                        if name == "login":
+                            page.context.clear_cookies()
+                        page.goto(address + path)
+                        page.wait_for_load_state("networkidle")
+                        page.screenshot(
+                            path=directory / f"{name}-{situation}-{theme}-{width}.png", full_page=True
+                        )
+                    page.close()
+
+
+def main() -> None:
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = set(sys.argv[2:]) or set(PAGES)
+    with tempfile.TemporaryDirectory(prefix="featurememory-screenshots-") as data:
+        os.environ |= {
+            "FEATUREMEMORY_DATA_DIR": data,
+            "DJANGO_SETTINGS_MODULE": "featurememory.settings",
+            "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright runs an event loop in this thread
+        }
+        os.environ.pop("DATABASE_URL", None)
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        shoot(directory, wanted)
+
+
+if __name__ == "__main__":
+    main()
