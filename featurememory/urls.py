@@ -4,12 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 
 from featurememory.api import api
+from featurememory.api.docs import documentation, openapi_document
 from featurememory.api.probes import healthz, readyz
 from featurememory.observability.exposition import metrics
 
 urlpatterns = [
     path("", include("dashboard.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/docs", documentation, name="api-docs"),
+    path("api/v1/openapi.json", openapi_document, name="openapi"),
     path("api/v1/", api.urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

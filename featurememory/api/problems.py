@@ -73,8 +73,13 @@ def register(api: NinjaAPI) -> None:
     api.add_exception_handler(Exception, _unforeseen)
 
 
-def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
+def respond(problem: ProblemError) -> HttpResponse:
+    """The problem as Django answers it."""
     return HttpResponse(problem.body(), status=problem.status, headers=problem.headers())
+
+
+def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
+    return respond(problem)
 
 
 def _wrong_input(request: HttpRequest, wrong: NinjaValidationError) -> HttpResponse:
