@@ -20,6 +20,14 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    place: str
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One operation of the document, as the page shows it."""
 
@@ -27,7 +35,7 @@ class Call:
     path: str
     summary: str
     description: str
-    parameters: list[dict[str, Any]]
+    parameters: list[Parameter]
     body: str
     answers: list[tuple[str, str]]
     """(status, schema's name)"""
@@ -88,10 +96,16 @@ def _calls(document: dict[str, Any]) -> Iterator[Call]:
                 path=path,
                 summary=call.get("summary", ""),
                 description=call.get("description", ""),
-                parameters=call.get("parameters", []),
+                parameters=[_parameter(each) for each in call.get("parameters", [])],
                 body=_kind(body),
                 answers=[(str(status), _answer(answer)) for status, answer in call["responses"].items()],
             )
+
+
+def _parameter(parameter: dict[str, Any]) -> Parameter:
+    schema = parameter.get("schema", {})
+    description = parameter.get("description") or schema.get("description", "")
+    return Parameter(parameter["name"], parameter["in"], _kind(schema), description)
 
 
 def _answer(answer: dict[str, Any]) -> str:
@@ -111,7 +125,7 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
-        return " or ".join(_kind(each) for each in schema["anyOf"])
+        return " or ".join(_kind(each) for each in schema["anyOf"] if each.get("type") != "null")
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":

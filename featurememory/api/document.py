@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 _REF = "#/components/schemas/{model}"
+_PROBLEM = "application/problem+json"
 _documented: dict[str, type[BaseModel]] = {}
 
 
@@ -19,8 +20,36 @@ def takes_json(body: type[BaseModel]) -> dict[str, Any]:
 
 
 def complete_document(document: Any) -> Any:
-    """`document` with the schemas of all raw bodies among its components."""
+    """`document` with what ninja does not see: the schemas of raw bodies, and what the ASGI router serves."""
     models = [(body, "validation") for body in _documented.values()]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     document["components"].setdefault("schemas", {}).update(definitions["$defs"])
+    document["paths"][STREAM_PATH] = {"get": _STREAM}
     return document
+
+
+STREAM_PATH = "/api/v1/breakers/stream"
+
+_STREAM = {
+    "operationId": "stream_breakers",
+    "summary": "Follow every breaker",
+    "description": "Server-sent events: a `snapshot` of all breakers, then each `transition` as it is committed, "
+    "and a `heartbeat` with the newest sequence every five seconds. Come back with Last-Event-ID to get what was "
+    "missed.",
+    "tags": ["breakers"],
+    "security": [{"ScopedKey": []}],
+    "parameters": [
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "description": "The `id` of the last event that was read.",
+            "schema": {"type": "string"},
+        }
+    ],
+    "responses": {
+        "200": {"description": "OK", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "401": {"description": "No key", "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}}},
+        "403": {"description": "Wrong key", "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}}},
+    },
+}

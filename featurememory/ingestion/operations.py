@@ -81,7 +81,9 @@ class JsonText(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(
-            cls.of, core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
+            cls.of,
+            core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()),
+            serialization=core_schema.plain_serializer_function_ser_schema(orjson.loads),
         )
 
 
