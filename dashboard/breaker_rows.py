@@ -91,6 +91,8 @@ def transition(event: BreakerEvent) -> TransitionView:
 
 
 def _in_a_row(status: BreakerStatus, limit: int) -> str:
+    if status.consecutive_failures == 0:
+        return ""
     if limit == 0:
         return f"{plural(status.consecutive_failures, 'failure')} in a row"
     return f"{status.consecutive_failures} of {plural(limit, 'failure')} in a row"
@@ -99,5 +101,7 @@ def _in_a_row(status: BreakerStatus, limit: int) -> str:
 def _failed(status: BreakerStatus) -> str:
     if not status.calls:
         return "no call in the window"
+    if not status.failures:
+        return f"none of the last {plural(status.calls, 'call')} failed"
     figures = f"{status.failures} of the last {plural(status.calls, 'call')} failed"
     return figures if status.failure_rate is None else f"{figures} ({share(status.failure_rate / 100)})"

@@ -19,8 +19,8 @@ Value = float | int | None
 _MARKED = {"open", "forced_open", "closed"}
 _SYMBOLS = {"open": "triangle-down", "forced_open": "square", "closed": "circle"}
 _FAR_APART = 30
-_LEAST_ELAPSED_S = 10
-"""A step that has only just begun says nothing about the rate yet."""
+_LEAST_ELAPSED = 0.5
+"""A step of which less than this share is over says nothing about the rate yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def errors(traffic: Traffic, marks: Sequence[TransitionSeen]) -> Chart:
             "meta": outcome,
             "x": _moments(traffic.span),
             "y": [getattr(step, outcome) for step in traffic.steps],
-            "marker": {"pattern": {"shape": pattern, "size": 5, "solidity": 0.35}},
+            "marker": {"pattern": {"shape": pattern, "size": 5, "solidity": 0.35, "fillmode": "overlay"}},
             "hovertemplate": "%{y:,}",
         }
         for outcome, name, pattern in outcomes
@@ -208,7 +208,7 @@ def _rows(traffic: Traffic, values: Callable[[Figures], tuple[Value, ...]]) -> t
 
 def _per_second(calls: int, at: datetime, step_s: int, now: datetime) -> float | None:
     elapsed = min((now - at).total_seconds(), step_s)
-    return round(calls / elapsed, 4) if elapsed >= _LEAST_ELAPSED_S else None
+    return round(calls / elapsed, 4) if elapsed >= step_s * _LEAST_ELAPSED else None
 
 
 def _rounded(value: float | None) -> float | None:
@@ -257,7 +257,7 @@ def _seconds_axis(traffic: Traffic) -> dict[str, Any]:
     fastest = min((step.p50 for step in traffic.steps if step.p50 is not None), default=0.0)
     axis = {"tickformat": "~s", "ticksuffix": "s"}
     if fastest and slowest / fastest > _FAR_APART:
-        return axis | {"type": "log", "nticks": 8}
+        return axis | {"type": "log", "dtick": 1}
     return axis | {"rangemode": "tozero"}
 
 

@@ -61,8 +61,8 @@ _CURL = """\
 export FEATUREMEMORY_API_KEY=fm_...   # the key from step 1
 curl -sS BASE/api/v1/operations \\
   -H "Authorization: Bearer $FEATUREMEMORY_API_KEY" -H "Content-Type: application/json" \\
-  -d "{\\"operations\\": [{\\"id\\": \\"$(cat /proc/sys/kernel/random/uuid)\\", \\"operation_type\\": \\"text_to_audio\\",
-       \\"model\\": \\"audioldm\\", \\"started_at\\": \\"$(date -u +%FT%TZ)\\", \\"duration_ms\\": 840, \\"outcome\\": \\"success\\"}]}\""""
+  -d '{"operations": [{"id": "'$(cat /proc/sys/kernel/random/uuid)'", "operation_type": "text_to_audio",
+       "model": "audioldm", "started_at": "'$(date -u +%FT%TZ)'", "duration_ms": 840, "outcome": "success"}]}'"""
 _SDK = """\
 from featurememory import FeatureMemory, OperationContext
 

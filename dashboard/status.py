@@ -104,7 +104,7 @@ def why(event: BreakerEvent) -> str:
     """What an event says about its cause, and who did it when somebody did."""
     if event.actor:
         return f"By {event.actor}: “{event.reason}”"
-    return event.message
+    return event.message[:1].upper() + event.message[1:]
 
 
 def _headline(counts: dict[str, int], components: list[Firing], health: HealthView) -> str:

@@ -29,7 +29,7 @@ from featurememory.observability.signals import (
 )
 
 SERIES_SHOWN = 50
-CHANGES_SHOWN = 8
+CHANGES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 
 from featurememory.access import create_api_key
 from featurememory.admin.confirmation import confirm
@@ -59,10 +59,8 @@ class ApiKeyAdmin(RecordAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Asks for name and scopes, then shows the key, which is kept nowhere: neither in session nor cookie."""
-        return self._add(request)
-
-    @never_cache
-    def _add(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         form = NewKeyForm(request.POST or None)
         context = self.admin_site.each_context(request) | {
             "title": "Add API key",

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from featurememory import models
 from featurememory.admin.access import ApiKeyAdmin, AuditEntryAdmin
@@ -29,3 +35,9 @@ class FeatureMemoryAdminSite(AdminSite):
         self.register(models.ProcessRecord, ProcessRecordAdmin)
         self.register(models.ApiKey, ApiKeyAdmin)
         self.register(models.AuditEntry, AuditEntryAdmin)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is one page to sign in; who is signed in and may not see the admin is told so."""
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

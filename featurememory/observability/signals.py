@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import add
 
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Mod
@@ -17,7 +18,7 @@ from featurememory.models import BreakerEvent, HealthSnapshot, ProcessRecord, Ro
 from featurememory.models.rollup import OTHER
 from featurememory.observability.health import SEEN_WITHIN
 from featurememory.observability.histogram import Histogram
-from featurememory.observability.rollups import MINUTE, Tally
+from featurememory.observability.rollups import MINUTE
 
 SENDER_HEARD_WITHIN = timedelta(minutes=5)
 MAX_SAMPLES = 1_500
@@ -85,21 +86,6 @@ class Figures:
         """
         judged = self.success + self.failed
         return self.failed / judged if judged else None
-
-    @classmethod
-    def of(cls, tally: Tally) -> Figures:
-        p50, p95, p99 = tally.histogram.quantiles(*_QUANTILES) or (None, None, None)
-        return cls(
-            tally.success,
-            tally.error,
-            tally.timeout,
-            tally.cancelled,
-            tally.rejected,
-            p50,
-            p95,
-            p99,
-            tally.duration_max_ms if p50 is not None else None,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,42 +164,56 @@ class Cardinality:
 
 
 @dataclass(slots=True)
-class _Gathered:
-    steps: dict[int, Tally] = field(default_factory=dict)
-    series: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    total: Tally = field(default_factory=Tally)
+class _Sum:
+    """What rollups add up to."""
+
+    counts: tuple[int, ...] = (0, 0, 0, 0, 0)
+    longest: float = 0.0
+    histogram: Histogram = field(default_factory=Histogram)
+
+    def add(self, counts: tuple[int, ...], longest: float, histogram: Histogram) -> None:
+        self.counts = tuple(map(add, self.counts, counts))
+        self.longest = max(self.longest, longest)
+        self.histogram.merge(histogram)
+
+    def figures(self) -> Figures:
+        quantiles = self.histogram.quantiles(*_QUANTILES)
+        return Figures(*self.counts, *quantiles, self.longest) if quantiles else Figures(*self.counts)
 
 
 def read_traffic(span: Span) -> Traffic:
     """Latency, rate and errors from the minutes' rollups; one query."""
-    rows = Rollup.objects.filter(resolution=MINUTE, start__gte=span.start, start__lt=span.end).values_list(
-        "start",
-        "series__operation_type",
-        "series__model",
-        "success",
-        "error",
-        "timeout",
-        "cancelled",
-        "rejected",
-        "duration_sum_ms",
-        "duration_max_ms",
-        "histogram",
-    )
-    gathered = _Gathered()
-    for start, operation_type, model, *counts, histogram in rows.iterator(chunk_size=5_000):
-        minute = Tally(*counts, Histogram.from_bytes(histogram))
-        gathered.steps.setdefault(span.index_of(start), Tally()).merge(minute)
-        gathered.series.setdefault((operation_type, model), Tally()).merge(minute)
-    for step in gathered.steps.values():
-        gathered.total.merge(step)
-    nothing = Figures()
-    found = {index: Figures.of(tally) for index, tally in gathered.steps.items()}
+    minutes = Rollup.objects.filter(resolution=MINUTE, start__gte=span.start, start__lt=span.end)
+    by_step: dict[int, _Sum] = {}
+    by_series: dict[tuple[str, str], _Sum] = {}
+    for start, operation_type, model, *counts, longest, data in minutes.values_list(*_COLUMNS).iterator(5_000):
+        minute = (tuple(counts), longest, Histogram.from_bytes(data))
+        by_step.setdefault(span.index_of(start), _Sum()).add(*minute)
+        by_series.setdefault((operation_type, model), _Sum()).add(*minute)
+    total = _Sum()
+    for each in by_step.values():
+        total.add(each.counts, each.longest, each.histogram)
+    nothing = _Sum()
     return Traffic(
         span=span,
-        steps=tuple(found.get(index, nothing) for index in range(len(span))),
-        series=_worst_first(SeriesFigures(*key, Figures.of(tally)) for key, tally in gathered.series.items()),
-        total=Figures.of(gathered.total),
+        steps=tuple(by_step.get(index, nothing).figures() for index in range(len(span))),
+        series=_worst_first(SeriesFigures(*key, each.figures()) for key, each in by_series.items()),
+        total=total.figures(),
     )
+
+
+_COLUMNS = (
+    "start",
+    "series__operation_type",
+    "series__model",
+    "success",
+    "error",
+    "timeout",
+    "cancelled",
+    "rejected",
+    "duration_max_ms",
+    "histogram",
+)
 
 
 def _worst_first(series: Iterable[SeriesFigures]) -> tuple[SeriesFigures, ...]:

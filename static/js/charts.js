@@ -25,9 +25,7 @@ function dressTrace(trace) {
   const ink = colour(trace.meta);
   const dressed = { ...trace, x: trace.x.map(wallClock), marker: { ...trace.marker, color: ink } };
   if (trace.line) dressed.line = { ...trace.line, color: ink };
-  if (trace.marker?.pattern?.shape) {
-    dressed.marker.pattern = { ...trace.marker.pattern, fgcolor: colour("surface") };
-  }
+  if (trace.marker?.pattern) dressed.marker.pattern = { ...trace.marker.pattern, fgcolor: colour("surface") };
   if (trace.fill) dressed.fillcolor = ink.replace(/^rgb\((.*)\)$/, "rgba($1, 0.12)");
   return dressed;
 }

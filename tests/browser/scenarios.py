@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -24,7 +25,8 @@ from featurememory.models import (
     Source,
 )
 from featurememory.models.rollup import OTHER
-from featurememory.observability.rollups import MINUTE, Tally
+from featurememory.observability.histogram import Histogram
+from featurememory.observability.rollups import MINUTE
 from featurememory.roles import OPERATOR, VIEWER
 
 PASSWORD = "correct horse battery staple"
@@ -156,26 +158,24 @@ def _series(kind: Kind, now: datetime) -> Series:
 
 
 def _roll_up(happened: list[Happened], series: dict[Kind, Series]) -> None:
-    tallies: dict[tuple[Kind, datetime], Tally] = {}
+    minutes: dict[tuple[Kind, datetime], list[tuple[str, float]]] = {}
     for kind, at, outcome, duration in happened:
-        minute = at.replace(second=0, microsecond=0)
-        tallies.setdefault((kind, minute), Tally()).add(outcome, duration)
-    Rollup.objects.bulk_create(
-        Rollup(
-            series=series[kind],
-            resolution=MINUTE,
-            start=minute,
-            success=found.success,
-            error=found.error,
-            timeout=found.timeout,
-            cancelled=found.cancelled,
-            rejected=found.rejected,
-            duration_sum_ms=found.duration_sum_ms,
-            duration_max_ms=found.duration_max_ms,
-            histogram=found.histogram.to_bytes(),
+        minutes.setdefault((kind, at.replace(second=0, microsecond=0)), []).append((outcome, duration))
+    rollups = []
+    for (kind, start), ended in minutes.items():
+        ran = [duration for outcome, duration in ended if outcome != "rejected"]
+        rollups.append(
+            Rollup(
+                series=series[kind],
+                resolution=MINUTE,
+                start=start,
+                duration_sum_ms=sum(ran),
+                duration_max_ms=max(ran, default=0.0),
+                histogram=Histogram(ran).to_bytes(),
+                **Counter(outcome for outcome, _ in ended),
+            )
         )
-        for (kind, minute), found in tallies.items()
-    )
+    Rollup.objects.bulk_create(rollups)
 
 
 def _trip(kind: Kind, moments: list[datetime]) -> None:
@@ -185,9 +185,7 @@ def _trip(kind: Kind, moments: list[datetime]) -> None:
 
 
 def _tell_breaker(kind: Kind, result: Literal["success", "failure"], times: int, at: float) -> None:
-    told = BreakerResults(kind.operation_type, kind.model)
-    for _ in range(times):
-        told.add(at, at, result)
+    told = BreakerResults(kind.operation_type, kind.model, [(at, at, result)] * times)
     with transaction.atomic():
         Fleet(max_breakers=100).observe({kind.breaker: told}, at)
 

@@ -17,13 +17,14 @@ PAGES = {
     "breakers": "/breakers/",
     "breaker": "/breakers/text_to_audio:audioldm2/",
     "reset": "/breakers/text_to_audio:audioldm2/reset/",
-    "login": "/login/",
     "missing": "/no-such-page/",
     "admin": "/admin/",
     "admin-operations": "/admin/featurememory/operation/",
     "admin-breakers": "/admin/featurememory/breaker/",
     "admin-breaker": "/admin/featurememory/breaker/1/change/",
     "admin-reset": "/admin/featurememory/breaker/1/reset/",
+    "admin-key": "/admin/featurememory/apikey/add/",
+    "login": "/login/",
 }
 ONLY_INCIDENT = {name for name in PAGES if name not in ("overview", "breakers")}
 WIDTHS = {360: 740, 1440: 900}
