@@ -81,10 +81,12 @@ class JsonText(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(
-            cls.of,
-            core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()),
-            serialization=core_schema.plain_serializer_function_ser_schema(orjson.loads),
+            cls.of, core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
         )
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls("{}")
 
 
 class Vector(bytes):
@@ -118,8 +120,8 @@ class Operation(BaseModel):
     outcome: Literal["success", "error", "timeout", "cancelled", "rejected"]
     error_type: OptionalName = ""
     error_message: Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")] = ""
-    parameters: JsonText = JsonText("{}")
-    attributes: JsonText = JsonText("{}")
+    parameters: JsonText = Field(default_factory=JsonText.empty)
+    attributes: JsonText = Field(default_factory=JsonText.empty)
     score: float | None = Field(default=None, ge=0, le=1)
     features: Vector | None = None
     space: OptionalName = ""

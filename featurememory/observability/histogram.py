@@ -9,8 +9,11 @@ and Prometheus' native histogram at schema 6 have the same bounds (OpenTelemetry
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import compress, repeat
 from math import ceil, log2
 from typing import Self
 
@@ -19,6 +22,9 @@ BUCKETS_PER_DOUBLING = 2**SCHEMA
 RELATIVE_ERROR = (2 ** (1 / BUCKETS_PER_DOUBLING) - 1) / (2 ** (1 / BUCKETS_PER_DOUBLING) + 1)
 SMALLEST_MS = 0.001
 """Shorter durations, zero too, are recorded as this one: a microsecond."""
+
+_DENSE = struct.Struct("<Bi")
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def bucket_of(duration_ms: float) -> int:
@@ -101,18 +107,49 @@ class Histogram:
     __hash__ = None  # type: ignore[assignment]
 
     def to_bytes(self) -> bytes:
-        """Little endian: the used buckets' indexes (int32, rising), then their counts (uint64)."""
+        """Dense where that is shorter, else sparse; little endian.
+
+        Dense: a count's size in bytes (1, 2, 4, 8), the first bucket (int32), a count for each bucket from there
+        on. Sparse: a zero byte, the used buckets (int32, rising), their counts (uint64).
+        """
+        if not self.counts:
+            return b""
+        first, last = min(self.counts), max(self.counts)
+        size = next(size for size in _CODES if max(self.counts.values()) < 256**size)
+        if _DENSE.size + size * (last + 1 - first) <= 1 + 12 * len(self.counts):
+            dense = array(_CODES[size], map(self.counts.get, range(first, last + 1), repeat(0)))
+            return _DENSE.pack(size, first) + _little_endian(dense).tobytes()
         buckets = sorted(self.counts)
-        size = len(buckets)
-        return struct.pack(f"<{size}i{size}Q", *buckets, *map(self.counts.__getitem__, buckets))
+        used = len(buckets)
+        return struct.pack(f"<B{used}i{used}Q", 0, *buckets, *map(self.counts.__getitem__, buckets))
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:
-        """The inverse of `to_bytes`; ValueError when the length cannot be right."""
-        size, rest = divmod(len(data), 12)
-        if rest:
-            raise ValueError(f"a histogram takes 12 bytes a bucket, not {len(data)} bytes")
-        numbers = struct.unpack(f"<{size}i{size}Q", data)
+        """The inverse of `to_bytes`; ValueError when `data` cannot come from it."""
         histogram = cls()
-        histogram.counts = dict(zip(numbers[:size], numbers[size:], strict=True))
+        if not data:
+            return histogram
+        data = memoryview(data)
+        size = data[0]
+        if size == 0:
+            used, rest = divmod(len(data) - 1, 12)
+            if rest:
+                raise ValueError(f"a sparse histogram takes 12 bytes a bucket, not {len(data) - 1} bytes")
+            numbers = struct.unpack_from(f"<{used}i{used}Q", data, 1)
+            histogram.counts = dict(zip(numbers[:used], numbers[used:], strict=True))
+        elif size in _CODES and len(data) > _DENSE.size and (len(data) - _DENSE.size) % size == 0:
+            _, first = _DENSE.unpack_from(data)
+            dense = array(_CODES[size], bytes(data[_DENSE.size :]))
+            counts = _little_endian(dense)
+            buckets = compress(range(first, first + len(counts)), counts)
+            histogram.counts = dict(zip(buckets, filter(None, counts), strict=True))
+        else:
+            raise ValueError(f"not a histogram: {bytes(data[:8]).hex(' ')}...")
         return histogram
+
+
+def _little_endian(counts: array[int]) -> array[int]:
+    """The array in the byte order that is stored; turns it in place where the machine's is the other."""
+    if sys.byteorder == "big":
+        counts.byteswap()
+    return counts
