@@ -20,6 +20,7 @@ Cause = Literal[
     "disabled",
     "released",
     "reset",
+    "fleet",
 ]
 
 _KINDS: dict[str, Kind] = {

@@ -36,7 +36,12 @@ _MAX_BACKOFF_STEPS: Final = 64
 
 
 class BreakerMachine:
-    """One breaker. Not thread-safe: its owner holds the lock, never over the guarded call."""
+    """One breaker. Not thread-safe: its owner holds the lock, never over the guarded call.
+
+    Two attributes may be read without the lock. `open_door` is the permit that everybody gets while every
+    call may go, else None. `flawless` is that same permit while a success would change nothing, so need not
+    be recorded.
+    """
 
     __slots__ = (
         "_begun",
@@ -44,14 +49,16 @@ class BreakerMachine:
         "_consecutive_failures",
         "_epoch",
         "_failed_rounds",
+        "_least_rate_product",
         "_may_probe_at",
-        "_open_door",
         "_overlay",
         "_random",
         "_round",
         "_since",
         "_state",
         "_window",
+        "flawless",
+        "open_door",
     )
 
     def __init__(self, config: BreakerConfig, *, random: Callable[[], float] = _random.random) -> None:
@@ -68,14 +75,16 @@ class BreakerMachine:
         self._failed_rounds = 0
         self._may_probe_at = 0.0
         self._round = ProbeRound()
-        self._open_door: Permit | None = Permit(0)  # what everybody gets while every call may go
+        self._least_rate_product = config.failure_rate_threshold * config.minimum_calls
+        self.flawless: Permit | None = None
+        self._hang_door()
 
     # Calls
 
     def admit(self, now: float) -> Permit | Refusal:
         """A permit for one call, whose result is owed to `record`; or a refusal."""
-        if self._open_door is not None:
-            return self._open_door
+        if self.open_door is not None:
+            return self.open_door
         if self._overlay is not None:
             return Refusal(self._overlay, None)
         transitions: tuple[Transition, ...] = ()
@@ -85,7 +94,7 @@ class BreakerMachine:
             transitions = (self._probe(now, begun=now),)
         elif settled := self._settle(now):
             transitions = (settled,)
-            if self._open_door is not None:
+            if self.open_door is not None:
                 return Permit(self._epoch, 0, transitions)
         if self._state == "half_open" and self._round.has_room(self._config.half_open_permits):
             expires_at = now + self._config.half_open_timeout_ms / 1_000
@@ -94,15 +103,11 @@ class BreakerMachine:
 
     def record(self, permit: Permit, kind: Kind, now: float) -> Transition | None:
         """Takes the result of the call that got `permit`; late ones of an older epoch change nothing."""
-        if permit.epoch != self._epoch:
+        if permit.epoch != self._epoch or self._overlay is not None:
             return None
         if self._state == "closed":
-            return (
-                None
-                if kind == "ignored" or self._overlay is not None
-                else self._count(kind == "failure", now)
-            )
-        if self._state != "half_open" or self._overlay is not None:
+            return None if kind == "ignored" else self._count(kind == "failure", now)
+        if self._state != "half_open":
             return None
         settled = self._settle(now)
         if settled is not None or not self._round.give_back(permit.probe) or kind == "ignored":
@@ -149,6 +154,23 @@ class BreakerMachine:
     def reset(self, now: float) -> tuple[Transition, ...]:
         """Closed and empty, whatever it was: window, overlay, backoff and every time-out are gone."""
         return (self._close(now, "reset", "reset: closed, with an empty window"),)
+
+    # The fleet
+
+    def follow_open(self, now: float, may_probe_at: float) -> tuple[Transition, ...]:
+        """The fleet's breaker opened, so this one does, until `may_probe_at`; one that is open already stays
+        so."""
+        if self._state == "open":
+            return ()
+        self._may_probe_at = may_probe_at
+        transition = self._enter("open", self._overlay, now, "fleet", "the fleet's breaker opened")
+        return (transition,)
+
+    def follow_closed(self, now: float) -> tuple[Transition, ...]:
+        """The fleet's breaker closed, so this one does; what an operator laid over it stays."""
+        if self._state == "closed":
+            return ()
+        return (self._close(now, "fleet", "the fleet's breaker closed", self._overlay),)
 
     # Reading
 
@@ -234,18 +256,21 @@ class BreakerMachine:
     # Deciding
 
     def _count(self, failed: bool, now: float) -> Transition | None:
-        window, config = self._window, self._config
+        window = self._window
         window.record(failed)
-        if not failed:
+        if failed:
+            self.flawless = None
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= self._config.max_failures > 0:
+                figures = f"{self._consecutive_failures} failures in a row reached"
+                return self._open(
+                    now, "max_failures", f"{figures} max_failures = {self._config.max_failures}"
+                )
+        else:
             self._consecutive_failures = 0
-            return self._judge_rate(now) if window.failures else None
-        self._consecutive_failures += 1
-        if self._consecutive_failures >= config.max_failures > 0:
-            figures = (
-                f"{self._consecutive_failures} failures in a row reached max_failures = {config.max_failures}"
-            )
-            return self._open(now, "max_failures", figures)
-        return self._judge_rate(now)
+            if not window.failures and window.flawless:
+                self.flawless = self.open_door
+        return self._judge_rate(now) if 100 * window.failures >= self._least_rate_product else None
 
     def _judge_rate(self, now: float) -> Transition | None:
         calls, failures = self._window.calls, self._window.failures
@@ -297,8 +322,8 @@ class BreakerMachine:
         self._round = ProbeRound()
         return transition
 
-    def _close(self, now: float, cause: Cause, message: str) -> Transition:
-        transition = self._enter("closed", None, now, cause, message)
+    def _close(self, now: float, cause: Cause, message: str, overlay: Overlay | None = None) -> Transition:
+        transition = self._enter("closed", overlay, now, cause, message)
         self._window = CountWindow(self._config.window_size)
         self._consecutive_failures = self._failed_rounds = 0
         self._may_probe_at = 0.0
@@ -332,7 +357,8 @@ class BreakerMachine:
 
     def _hang_door(self) -> None:
         everybody = self._overlay == "disabled" or (self._overlay is None and self._state == "closed")
-        self._open_door = Permit(self._epoch) if everybody else None
+        self.open_door: Permit | None = Permit(self._epoch) if everybody else None
+        self.flawless = None
 
     def _retry_after_ms(self, now: float) -> float | None:
         if self.state != "open":

@@ -10,24 +10,29 @@ _SUCCESS, _FAILURE = "SF"
 class CountWindow:
     """The last `size` results; recording costs the same at any size."""
 
-    __slots__ = ("_results", "_size", "failures")
+    __slots__ = ("_results", "_size", "calls", "failures")
 
     def __init__(self, size: int, results: str = "") -> None:
         """`results` is a snapshot of a window of any size; the newest that fit are kept."""
         self._size = size
         self._results: deque[bool] = deque((each == _FAILURE for each in results), maxlen=size)
+        self.calls = len(self._results)
         self.failures = sum(self._results)
 
     @property
-    def calls(self) -> int:
-        return len(self._results)
+    def flawless(self) -> bool:
+        """Full, and without a failure: one more success changes nothing."""
+        return self.failures == 0 and self.calls == self._size
 
     def record(self, failed: bool) -> None:
         results = self._results
-        if len(results) == self._size:
-            self.failures -= results[0]
+        if self.calls < self._size:
+            self.calls += 1
+        elif results[0]:
+            self.failures -= 1
         results.append(failed)
-        self.failures += failed
+        if failed:
+            self.failures += 1
 
     def snapshot(self) -> str:
         """One letter a result, oldest first."""

@@ -1,0 +1,150 @@
+"""The breakers of this process: one for each name, made when it is first used, in step with the fleet's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from threading import RLock
+from time import monotonic
+from typing import TypeVar
+
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.circuit_breaker.events import BreakerStatus, Kind, Permit, Refusal
+from featurememory.circuit_breaker.machine import BreakerMachine
+from featurememory.errors import CircuitBreakerError
+from featurememory.sdk.fleet_news import BreakerNews, config_after, follow
+from featurememory.sdk.identity import random_share
+from featurememory.sdk.outcomes import outcome_kind
+
+T = TypeVar("T")
+
+
+class LocalBreaker:
+    """A state machine behind a lock. While it is closed, asking for leave takes no lock; none is ever held
+    over the guarded call. The lock is re-entrant, since signal handlers and finalizers may come back in."""
+
+    __slots__ = ("_config", "_heard_epoch", "_heard_version", "_lock", "_machine", "name", "used")
+
+    def __init__(self, name: str, config: BreakerConfig) -> None:
+        self.name = name
+        self.used = True
+        self._config = config
+        self._lock = RLock()
+        self._machine = BreakerMachine(config, random=random_share)
+        self._heard_epoch: int | None = None
+        self._heard_version = -1
+
+    def call(self, operation: Callable[[], T]) -> T:
+        """The result of `operation`; CircuitBreakerError where it must not run."""
+        permit = self._machine.open_door or self.admit()
+        if isinstance(permit, Refusal):
+            raise CircuitBreakerError(self.name, permit.state, permit.retry_after_ms)
+        try:
+            result = operation()
+        except BaseException as error:
+            self.record(permit, outcome_kind(error))
+            raise
+        self.record(permit, "success")
+        return result
+
+    def admit(self) -> Permit | Refusal:
+        """Leave for one call, whose result is owed to `record`."""
+        everybody = self._machine.open_door
+        if everybody is not None:
+            return everybody
+        with self._lock:
+            return self._machine.admit(monotonic())
+
+    def record(self, permit: Permit, kind: Kind) -> None:
+        if kind == "success" and permit is self._machine.flawless:
+            return
+        with self._lock:
+            self._machine.record(permit, kind, monotonic())
+
+    def status(self) -> BreakerStatus:
+        """How it stands, by this process's monotonic clock."""
+        with self._lock:
+            return self._machine.status(monotonic())
+
+    def hear(self, news: BreakerNews) -> None:
+        """Takes over what the fleet says, unless it knows better already."""
+        with self._lock:
+            if news.config is None and news.version <= self._heard_version:
+                return
+            config = config_after(self._machine.config, self._config, news)
+            if config != self._machine.config:
+                snapshot = self._machine.snapshot()
+                self._machine = BreakerMachine.restore(config, snapshot, random=random_share)
+            follow(self._machine, news, self._heard_epoch, monotonic())
+            self._heard_epoch, self._heard_version = news.epoch, news.version
+
+    def after_fork(self) -> None:
+        """In the child: the parent's probes are not ours to wait for, and its threads hold no lock of
+        ours."""
+        self._lock = RLock()
+        snapshot = self._machine.snapshot() | {"round": None}
+        self._machine = BreakerMachine.restore(self._machine.config, snapshot, random=random_share)
+
+
+class Breakers:
+    """All breakers of the process, at most `limit` while closed ones can go: those not used lately go
+    first."""
+
+    def __init__(self, config: BreakerConfig, limit: int) -> None:
+        self._config = config
+        self._limit = limit
+        self._lock = RLock()
+        self._breakers: dict[str, LocalBreaker] = {}
+        self._news: dict[str, BreakerNews] = {}
+
+    def __getitem__(self, name: str) -> LocalBreaker:
+        breaker = self._breakers.get(name) or self._made(name)
+        breaker.used = True
+        return breaker
+
+    def statuses(self) -> dict[str, BreakerStatus]:
+        return {name: breaker.status() for name, breaker in list(self._breakers.items())}
+
+    def hear(self, news: BreakerNews) -> None:
+        """One change of the fleet's; known ones of this process follow, later ones will."""
+        with self._lock:
+            if news.matters:
+                self._news[news.name] = news
+            else:
+                self._news.pop(news.name, None)
+            breaker = self._breakers.get(news.name)
+        if breaker is not None:
+            breaker.hear(news)
+
+    def hear_all(self, everything: Iterable[BreakerNews]) -> None:
+        """The fleet as it stands; what it does not name it has nothing to say about."""
+        with self._lock:
+            self._news.clear()
+        for news in everything:
+            self.hear(news)
+
+    def after_fork(self) -> None:
+        self._lock = RLock()
+        for breaker in self._breakers.values():
+            breaker.after_fork()
+
+    def _made(self, name: str) -> LocalBreaker:
+        with self._lock:
+            breaker = self._breakers.get(name)
+            if breaker is None:
+                if len(self._breakers) >= self._limit:
+                    self._evict()
+                breaker = LocalBreaker(name, self._config)
+                if name in self._news:
+                    breaker.hear(self._news[name])
+                self._breakers[name] = breaker
+            return breaker
+
+    def _evict(self) -> None:
+        """Second chance: goes round until it finds a closed breaker not used since the last time round."""
+        for _ in range(2):
+            for name, breaker in list(self._breakers.items()):
+                if breaker.used:
+                    breaker.used = False
+                elif breaker.status().state == "closed":
+                    del self._breakers[name]
+                    return

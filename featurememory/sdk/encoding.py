@@ -1,0 +1,147 @@
+"""From a finished operation to the JSON text that is sent. Nothing a caller puts in makes it fail."""
+
+from __future__ import annotations
+
+from json import JSONEncoder
+from math import isfinite
+from time import gmtime
+from typing import Any, Literal, NamedTuple
+
+from featurememory.sdk.context import OperationContext
+from featurememory.sdk.identity import uuid7
+
+Outcome = Literal["success", "error", "timeout", "cancelled", "rejected"]
+
+MAX_NAME = 200
+MAX_MESSAGE = 2_000
+MAX_OBJECT_BYTES = 16_384
+_MAX_DURATION_MS = 7 * 24 * 3_600_000.0
+_MAX_DEPTH = 20
+
+_strict = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str).encode
+_CONTROL = dict.fromkeys([*range(0x20), 0x7F])
+
+
+class Finished(NamedTuple):
+    """One operation that is over, as it waits to be sent. `randomness` makes its id together with the
+    start."""
+
+    started_ns: int
+    randomness: int
+    duration_s: float
+    outcome: Outcome
+    context: OperationContext
+    error: tuple[str, str] | None = None
+    parameters: dict[str, Any] | None = None
+    attributes: dict[str, Any] | None = None
+    score: float | None = None
+
+    @property
+    def id(self) -> str:
+        return uuid7(self.started_ns, self.randomness)
+
+
+def encode(finished: Finished, instance: str) -> str:
+    """The operation as the JSON object that `POST /operations` takes; what is empty is left out."""
+    fields = _plain_fields(finished, instance)
+    for name, value in (
+        ("parameters", finished.parameters or finished.context.parameters),
+        ("attributes", finished.attributes or finished.context.attributes),
+    ):
+        if value:
+            fields[name] = _RawJson(_encode_object(value))
+    parts = [
+        f'"{name}":{value if type(value) is _RawJson else _strict(value)}' for name, value in fields.items()
+    ]
+    return "{" + ",".join(parts) + "}"
+
+
+class _RawJson(str):
+    __slots__ = ()
+
+
+def _plain_fields(finished: Finished, instance: str) -> dict[str, Any]:
+    context = finished.context
+    fields: dict[str, Any] = {
+        "id": finished.id,
+        "operation_type": _name(context.operation_type) or "unknown",
+        "started_at": _timestamp(finished.started_ns),
+        "duration_ms": min(max(finished.duration_s * 1_000, 0.0), _MAX_DURATION_MS),
+        "outcome": finished.outcome,
+        "instance": instance,
+    }
+    if finished.error is not None:
+        fields["error_type"] = _name(finished.error[0])
+        fields["error_message"] = finished.error[1].replace("\0", "")[:MAX_MESSAGE]
+    for name in ("model", "space", "breaker"):
+        if value := _name(getattr(context, name)):
+            fields[name] = value
+    for name, length in (("trace_id", 32), ("span_id", 16)):
+        if value := _hexadecimal(getattr(context, name), length):
+            fields[name] = value
+    if finished.score is not None:
+        fields["score"] = finished.score
+    if context.features:
+        features = _features(context.features)
+        if features:
+            fields["features"] = features
+    return fields
+
+
+def _name(value: object) -> str:
+    text = value if isinstance(value, str) else _text(value)
+    if not text.isprintable():
+        text = text.translate(_CONTROL)
+    return text.strip()[:MAX_NAME].strip()
+
+
+def _hexadecimal(value: object, length: int) -> str:
+    text = value.lower() if isinstance(value, str) else ""
+    return text if len(text) == length and not text.strip("0123456789abcdef") else ""
+
+
+def _features(values: tuple[Any, ...]) -> list[float] | None:
+    """The vector, or None where it holds anything but finite numbers: the operation is worth more than it."""
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return numbers if all(map(isfinite, numbers)) else None
+
+
+def _timestamp(unix_ns: int) -> str:
+    seconds, rest = divmod(unix_ns, 1_000_000_000)
+    year, month, day, hour, minute, second, *_ = gmtime(seconds)
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest // 1_000:06}Z"
+
+
+def _encode_object(value: dict[str, Any]) -> str:
+    try:
+        text = _strict(value)
+    except Exception:  # keys that are no strings, NaN, circles, a __str__ that fails
+        text = _strict(_as_json(value, _MAX_DEPTH))
+    if "\\u0000" in text:
+        text = _strict(_as_json(value, _MAX_DEPTH))
+    size = len(text.encode("utf-8", "replace"))
+    if size > MAX_OBJECT_BYTES:
+        return _strict({"omitted": f"{size} bytes as JSON, more than the {MAX_OBJECT_BYTES} that are kept"})
+    return text
+
+
+def _as_json(value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if depth and isinstance(value, dict):
+        return {_text(key): _as_json(each, depth - 1) for key, each in value.items()}
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_as_json(each, depth - 1) for each in value]
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value).replace("\0", "")
+    except Exception:
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,242 @@
+"""The memory as an orchestrator holds it: one object, and the three ways to guard an operation with it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast, overload
+from weakref import WeakKeyDictionary, WeakSet, finalize
+
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.circuit_breaker.events import BreakerStatus
+from featurememory.sdk.breakers import Breakers, LocalBreaker
+from featurememory.sdk.context import OperationContext
+from featurememory.sdk.encoding import Finished
+from featurememory.sdk.guarded_function import (
+    await_guarded,
+    call_guarded,
+    guarded_function,
+    is_awaitable,
+    is_coroutine_function,
+)
+from featurememory.sdk.http import ServerAddress
+from featurememory.sdk.operation import GuardedOperation
+from featurememory.sdk.options import Options, options_of_environment
+from featurememory.sdk.stream import Follower
+from featurememory.sdk.transport import Stats, Transport
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NOTHING_SENT = Stats(0, 0, 0, 0, 0, 0, "", connected=False)
+
+
+class FeatureMemory:
+    """Guards operations, and remembers them on the server. Thread-safe; make one for the process.
+
+    Nothing here waits for the server or fails because of it: operations wait in a bounded buffer, breakers
+    decide in this process. Only the breakers' refusal is raised (CircuitBreakerError), beside the caller's
+    own exceptions.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        api_key: str = "",
+        *,
+        breaker: BreakerConfig | Mapping[str, Any] | None = None,
+        batch_size: int = 500,
+        flush_interval_s: float = 1.0,
+        buffer_size: int = 10_000,
+        request_timeout_s: float = 10.0,
+        exit_timeout_s: float = 2.0,
+        follow_breakers: bool = True,
+        max_breakers: int = 1_000,
+    ) -> None:
+        """`url` empty: breakers only, nothing is sent. `breaker`: how breakers are configured for which the
+        server says nothing else. Batches go when they are full or `flush_interval_s` old. Of more than
+        `buffer_size` operations waiting the oldest are dropped, and counted. `exit_timeout_s` bounds what the
+        end of the program waits for delivery. `follow_breakers` shares breakers through the server (needs the
+        key's scope `read`). At most `max_breakers` are kept, as long as closed ones can go.
+        ConfigurationError names what is wrong."""
+        options = Options(
+            batch_size=batch_size,
+            flush_interval_s=flush_interval_s,
+            buffer_size=buffer_size,
+            request_timeout_s=request_timeout_s,
+            exit_timeout_s=exit_timeout_s,
+            follow_breakers=follow_breakers,
+            max_breakers=max_breakers,
+        ).checked()
+        config = breaker if isinstance(breaker, BreakerConfig) else BreakerConfig.from_mapping(breaker or {})
+        self._breakers = Breakers(config, options.max_breakers)
+        self._transport: Transport | None = None
+        self._follower: Follower | None = None
+        if url:
+            address = ServerAddress.of(url)
+            self._transport = Transport(address, api_key, options)
+            _transports[self._transport] = options.exit_timeout_s
+            if options.follow_breakers:
+                self._follower = Follower(address, api_key, self._breakers)
+        _memories.add(self)
+        finalize(self, _let_go, self._transport, self._follower).atexit = False
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """From FEATUREMEMORY_URL, FEATUREMEMORY_API_KEY and, where set, FEATUREMEMORY_BATCH_SIZE and so on
+        for each option; ConfigurationError names the variable that is wrong."""
+        options = options_of_environment(environment)
+        if "FEATUREMEMORY_URL" in environment:
+            options["url"] = environment["FEATUREMEMORY_URL"]
+        return cls(api_key=environment.get("FEATUREMEMORY_API_KEY", ""), **options)
+
+    @overload
+    def handle_operation(
+        self, operation: Callable[[], Coroutine[Any, Any, T]] | Awaitable[T], context: OperationContext
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def handle_operation(self, operation: Callable[[], T], context: OperationContext) -> T: ...
+
+    def handle_operation(self, operation: Any, context: OperationContext) -> Any:
+        """What `operation` returns. A coroutine function, or an awaitable, gives an awaitable: the operation
+        then begins when that is first awaited."""
+        if is_coroutine_function(operation):
+            return self._await_call(operation, context)
+        if is_awaitable(operation):
+            return await_guarded(operation, lambda: self._begin(context))
+        return call_guarded(operation, lambda: self._begin(context))
+
+    def operation(
+        self,
+        operation_type: str,
+        *,
+        model: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        features: Iterable[float] | None = None,
+        space: str = "",
+        breaker: str = "",
+        trace_id: str = "",
+        span_id: str = "",
+    ) -> GuardedOperation:
+        """For `with` and `async with`; OperationContext documents the arguments."""
+        return self._begin(
+            OperationContext(
+                operation_type,
+                model=model,
+                parameters=parameters,
+                attributes=attributes,
+                features=features,
+                space=space,
+                breaker=breaker,
+                trace_id=trace_id,
+                span_id=span_id,
+            )
+        )
+
+    def guard(
+        self,
+        operation_type: str,
+        *,
+        model: str = "",
+        attributes: Mapping[str, Any] | None = None,
+        breaker: str = "",
+        fallback: Callable[..., Any] | None = None,
+    ) -> Callable[[Function], Function]:
+        """A decorator for functions, coroutine functions, generators and asynchronous generators.
+
+        `fallback` is called with the call's arguments when a CircuitBreakerError leaves the function, its own
+        or that of a guarded call inside, and at no other time; for a generator only before its first item.
+        """
+        context = OperationContext(operation_type, model=model, attributes=attributes, breaker=breaker)
+
+        def decorate(function: Function) -> Function:
+            return cast("Function", guarded_function(function, lambda: self._begin(context), fallback))
+
+        return decorate
+
+    def breaker(self, name: str) -> LocalBreaker:
+        """The breaker alone, whose `call` guards without remembering anything."""
+        return self._breakers[name]
+
+    def breakers(self) -> dict[str, BreakerStatus]:
+        """How the breakers of this process stand, by name; times by its monotonic clock."""
+        return self._breakers.statuses()
+
+    def stats(self) -> Stats:
+        """What became of the operations recorded in this process."""
+        return _NOTHING_SENT if self._transport is None else self._transport.stats()
+
+    @property
+    def following(self) -> bool:
+        """Whether the server's word on breakers arrives; otherwise they go by this process's own calls
+        alone."""
+        return self._follower is not None and self._follower.following
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """True when, within the time, the server has answered for all operations recorded so far."""
+        return self._transport is None or self._transport.flush(timeout_s)
+
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Flushes and ends the background threads; operations recorded later are dropped and counted. The end
+        of the program does this by itself, but not that of a `multiprocessing` child."""
+        delivered = self._transport is None or self._transport.close(timeout_s)
+        if self._follower is not None:
+            self._follower.close()
+        return delivered
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, context: OperationContext) -> GuardedOperation:
+        return GuardedOperation(self._breakers, self._record, context)
+
+    async def _await_call(self, function: Callable[[], Awaitable[Any]], context: OperationContext) -> Any:
+        with self._begin(context):
+            return await function()
+
+    def _record(self, finished: Finished) -> None:
+        if self._transport is not None:
+            self._transport.record(finished)
+        if self._follower is not None:
+            self._follower.start()
+
+    def _after_fork(self) -> None:
+        self._breakers.after_fork()
+        for part in (self._transport, self._follower):
+            if part is not None:
+                part.after_fork()
+
+
+_memories: WeakSet[FeatureMemory] = WeakSet()
+_transports: WeakKeyDictionary[Transport, float] = WeakKeyDictionary()
+
+
+def _let_go(transport: Transport | None, follower: Follower | None) -> None:
+    """Nobody holds the memory any more: what it has is delivered, then its threads end."""
+    if transport is not None:
+        transport.buffer.close()
+    if follower is not None:
+        follower.close()
+
+
+def _deliver_at_exit() -> None:
+    for transport, timeout_s in list(_transports.items()):
+        transport.close(timeout_s)
+
+
+def _after_fork_in_child() -> None:
+    for memory in list(_memories):
+        memory._after_fork()
+
+
+atexit.register(_deliver_at_exit)
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,138 @@
+"""Follows the fleet's breakers over `GET /api/v1/breakers/stream` (server-sent events), from a background
+thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from json import loads
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import NamedTuple
+
+from featurememory.sdk.breakers import Breakers
+from featurememory.sdk.fleet_news import BreakerNews
+from featurememory.sdk.host_log import warn
+from featurememory.sdk.http import HttpConnection, ServerAddress
+from featurememory.sdk.identity import random_share
+
+_PATH = "/api/v1/breakers/stream"
+_SILENCE_S = 15.0  # three heartbeats
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 10.0
+_REFUSED_WAIT_S = 60.0
+
+
+class ServerEvent(NamedTuple):
+    """One event of the stream; `id` is empty where it has none."""
+
+    kind: str
+    data: str
+    id: str
+
+
+def events(lines: Iterable[bytes]) -> Iterator[ServerEvent]:
+    """The events in the lines of a stream (WHATWG HTML, 9.2.6); comments and empty events are passed over."""
+    kind, data, identity = "message", list[str](), ""
+    for line in lines:
+        if not line:
+            if data:
+                yield ServerEvent(kind, "\n".join(data), identity)
+            kind, data, identity = "message", [], ""
+            continue
+        field, _, value = line.decode("utf-8", "replace").partition(":")
+        value = value.removeprefix(" ")
+        if field == "event":
+            kind = value
+        elif field == "data":
+            data.append(value)
+        elif field == "id":
+            identity = value
+
+
+class Follower:
+    """One thread that keeps the breakers in step. Without the server they go on by themselves."""
+
+    def __init__(self, address: ServerAddress, api_key: str, breakers: Breakers) -> None:
+        self._address = address
+        self._api_key = api_key
+        self._breakers = breakers
+        self._begin()
+
+    def _begin(self) -> None:
+        self._starting = Lock()
+        self._thread: Thread | None = None
+        self._closing = Event()
+        self._connection: HttpConnection | None = None
+        self._seen = ""
+        self.following = False
+        """Whether what the fleet says arrives at present."""
+
+    def after_fork(self) -> None:
+        """In the child: a stream of its own, from the beginning."""
+        if self._connection is not None:
+            self._connection.abandon()
+        self._begin()
+
+    def start(self) -> None:
+        """Once; where no thread is to be had, the breakers stay local."""
+        if self._thread is not None or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None and not self._closing.is_set():
+                thread = Thread(target=self._run, name="featurememory-breakers", daemon=True)
+                thread.start()
+                self._thread = thread
+        except RuntimeError as error:
+            warn("Feature Memory", f"breakers do not follow the server: {error}")
+        finally:
+            self._starting.release()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _run(self) -> None:
+        tries = 0
+        while not self._closing.is_set():
+            began = monotonic()
+            wait_s = self._follow_once()
+            tries = 0 if monotonic() - began > _SILENCE_S else tries + 1
+            ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(tries, 20))
+            self._closing.wait(wait_s or ceiling * (0.5 + random_share() / 2))
+
+    def _follow_once(self) -> float:
+        """Until the stream ends; the seconds to wait where the server told us to stay away, else 0."""
+        headers = {"Authorization": f"Bearer {self._api_key}", "Accept": "text/event-stream"}
+        if self._seen:
+            headers["Last-Event-ID"] = self._seen
+        connection = self._connection = HttpConnection(self._address, _SILENCE_S)
+        try:
+            status, lines = connection.stream(_PATH, headers)
+            if status != 200:
+                warn(
+                    "Feature Memory", f"breakers do not follow the server, which answers {status} to {_PATH}"
+                )
+                return _REFUSED_WAIT_S if 300 <= status < 500 else 0.0
+            self.following = True
+            for event in events(lines):
+                self._take(event)
+        except OSError:
+            pass  # the breakers go on locally, and `following` says so
+        except Exception as error:
+            self._seen = ""
+            warn("Feature Memory", f"the breakers' stream is not to be understood: {error!r}")
+        finally:
+            self.following = False
+            connection.close()
+        return 0.0
+
+    def _take(self, event: ServerEvent) -> None:
+        if event.kind not in ("snapshot", "transition"):
+            return
+        data, now = loads(event.data), monotonic()
+        if event.kind == "snapshot":
+            self._breakers.hear_all([BreakerNews.of_snapshot(each, now) for each in data["breakers"]])
+        else:
+            self._breakers.hear(BreakerNews.of_transition(data, now))
+        self._seen = event.id or self._seen
