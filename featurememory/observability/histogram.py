@@ -148,6 +148,28 @@ class Histogram:
         return histogram
 
 
+def merged(data: bytes, added: Histogram) -> bytes:
+    """The bytes of the histogram in `data` with `added` merged in.
+
+    A dense one with room for `added` is not unpacked: that is the usual case, and twenty times as fast.
+    """
+    if data and data[0]:
+        size, first = _DENSE.unpack_from(data)
+        counts = _little_endian(array(_CODES[size], data[_DENSE.size :]))
+        try:
+            for bucket, count in added.counts.items():
+                if bucket < first:
+                    raise IndexError
+                counts[bucket - first] += count
+        except (IndexError, OverflowError):
+            pass  # beyond the array's ends, or more than its numbers hold
+        else:
+            return data[: _DENSE.size] + _little_endian(counts).tobytes()
+    histogram = Histogram.from_bytes(data)
+    histogram.merge(added)
+    return histogram.to_bytes()
+
+
 def _little_endian(counts: array[int]) -> array[int]:
     """The array in the byte order that is stored; turns it in place where the machine's is the other."""
     if sys.byteorder == "big":

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from django.db import connection
 
 from featurememory.models import Rollup
-from featurememory.observability.histogram import Histogram
+from featurememory.observability.histogram import Histogram, merged
 
 MINUTE = 60
 TOTAL = 0
@@ -102,11 +102,7 @@ def add_to_rollups(tallies: dict[RollupKey, Tally]) -> None:
             ignore_conflicts=True,
         )
         stored = _locked(tallies)
-    changes = []
-    for key, (pk, data) in stored.items():
-        histogram = Histogram.from_bytes(data)
-        histogram.merge(tallies[key].histogram)
-        changes.append(_change(pk, tallies[key], histogram))
+    changes = [_change(pk, data, tallies[key]) for key, (pk, data) in stored.items()]
     with connection.cursor() as cursor:
         cursor.executemany(_ADD, changes)
 
@@ -137,7 +133,7 @@ def _seconds(start: datetime | str) -> int:
     return int(moment.timestamp())
 
 
-def _change(pk: int, added: Tally, histogram: Histogram) -> tuple[object, ...]:
+def _change(pk: int, histogram: bytes, added: Tally) -> tuple[object, ...]:
     return (
         added.success,
         added.error,
@@ -147,7 +143,7 @@ def _change(pk: int, added: Tally, histogram: Histogram) -> tuple[object, ...]:
         added.duration_sum_ms,
         added.duration_max_ms,
         added.duration_max_ms,
-        histogram.to_bytes(),
+        merged(histogram, added.histogram),
         pk,
     )
 
