@@ -9,6 +9,7 @@ from typing import Any
 
 from featurememory.ingestion.receive import close_intake, intake
 from featurememory.live.hub import Hub
+from featurememory.serving.checkpoints import Checkpoints
 from featurememory.serving.heartbeat import Heartbeat, web_metrics
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class Lifespan:
         self.hub = Hub(asyncio.get_running_loop())
         self.hub.start()
         intake()
+        checkpoints = Checkpoints()
+        checkpoints.start()
         heartbeat = Heartbeat("web", metrics=lambda: web_metrics(self.hub))
         heartbeat.start()
         await send({"type": "lifespan.startup.complete"})
@@ -37,6 +40,7 @@ class Lifespan:
         self.hub.stop()
         if not await asyncio.to_thread(close_intake, STORE_WITHIN_S):
             logger.error("operations that were not answered are left unstored: the database takes too long")
+        await asyncio.to_thread(checkpoints.stop)
         await asyncio.to_thread(heartbeat.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
