@@ -85,10 +85,13 @@ class Fleet:
 
     def _lock(self, names: Iterable[str]) -> dict[str, tuple[Breaker, BreakerMachine]]:
         """The named breakers that are there, their rows locked in order."""
-        rows = Breaker.objects.select_for_update().filter(name__in=list(names)).order_by("name")
+        wanted = list(names)
         stale = []
         found: dict[str, tuple[Breaker, BreakerMachine]] = {}
-        for name, revision in rows.values_list("name", "revision"):
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK.format(", ".join(["%s"] * len(wanted))) + _for_update(), wanted)
+            revisions = cursor.fetchall()
+        for name, revision in revisions:
             kept = self._kept.get(name)
             if kept is not None and kept[0].revision == revision:
                 found[name] = kept
@@ -244,12 +247,18 @@ def _save(breakers: Iterable[Breaker]) -> None:
         cursor.executemany(_SAVE, changes)
 
 
+_LOCK = "SELECT name, revision FROM featurememory_breaker WHERE name IN ({}) ORDER BY name"
+
 _SAVE = """
     UPDATE featurememory_breaker SET
         machine = %s, state = %s, computed_state = %s, epoch = %s, version = %s, revision = %s,
         changed_at = %s, last_result_at = %s
     WHERE id = %s
 """
+
+
+def _for_update() -> str:
+    return " FOR UPDATE" if connection.features.has_select_for_update else ""
 
 
 def _database_time(moment: datetime | None) -> object:
