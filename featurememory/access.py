@@ -56,10 +56,10 @@ class KeyRing:
         if known:
             return caller
         scheme, _, key = authorization.partition(" ")
-        row = None
+        caller = None
         if scheme.lower() == "bearer" and key:
             row = ApiKey.objects.filter(digest=ApiKey.digest_of(key.strip()), revoked_at=None).first()
-        caller = row and Caller(row.pk, row.name, frozenset(row.scopes))
+            caller = None if row is None else Caller(row.pk, row.name, frozenset(row.scopes))
         with self._lock:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

@@ -26,16 +26,14 @@ def make_app() -> Celery:
     from django.conf import settings
 
     configuration = settings.CONFIGURATION
-    app = Celery("featurememory")
+    app = Celery("featurememory", broker=configuration.redis_url or "filesystem://localhost")
     if configuration.redis_url:
-        app.conf.broker_url = configuration.redis_url
         app.conf.broker_transport_options = {
             "visibility_timeout": 2 * LONGEST_TASK_S,
             "unacked_restore_interval": 3,
         }
     else:
         os.makedirs(configuration.broker_dir / "control", exist_ok=True)
-        app.conf.broker_url = "filesystem://localhost"
         app.conf.broker_transport_options = _transport(str(configuration.broker_dir))
     app.conf.update(
         task_acks_late=True,

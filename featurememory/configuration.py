@@ -152,7 +152,9 @@ def _redis_url(text: str) -> str:
 
 def _secret(text: str) -> str:
     if len(text) < 50:
-        raise ValueError("must be at least 50 random characters; leave it out and one is made in the data directory")
+        raise ValueError(
+            "must be at least 50 random characters; leave it out and one is made in the data directory"
+        )
     return text
 
 

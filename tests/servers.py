@@ -144,7 +144,13 @@ class RunningServer:
         return self.keys[scopes]
 
     def request(
-        self, method: str, path: str, body: Any = None, *, key: str = "", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, str], Any]:
         """(status, headers, JSON or text) of a request; `body` is sent as JSON unless it is bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -184,7 +190,10 @@ def start_server(data_dir: Path, *, port: int | None = None, **environment: str)
         for name, value in os.environ.items()
         if not name.startswith(("FEATUREMEMORY_", "PYTEST")) and name not in ("DATABASE_URL", "REDIS_URL")
     }
-    env |= {"FEATUREMEMORY_DATA_DIR": str(data_dir), "FEATUREMEMORY_ADMIN_PASSWORD": ADMIN_PASSWORD} | environment
+    env |= {
+        "FEATUREMEMORY_DATA_DIR": str(data_dir),
+        "FEATUREMEMORY_ADMIN_PASSWORD": ADMIN_PASSWORD,
+    } | environment
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "server.log"
     with log.open("ab") as output:

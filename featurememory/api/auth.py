@@ -21,7 +21,10 @@ def allow(caller: Caller | None, scope: str) -> Caller:
         )
     if scope not in caller.scopes:
         raise ProblemError(
-            403, "missing_scope", "The key may not do this", f"This call needs a key with the scope `{scope}`."
+            403,
+            "missing_scope",
+            "The key may not do this",
+            f"This call needs a key with the scope `{scope}`.",
         )
     return caller
 

@@ -83,14 +83,18 @@ def documentation(request: HttpRequest) -> HttpResponse:
 def _described() -> tuple[list[Call], dict[str, list[Field]]]:
     document = api.get_openapi_schema()
     schemas = document["components"]["schemas"]
-    fields = {name: list(_fields(schema)) for name, schema in sorted(schemas.items()) if "properties" in schema}
+    fields = {
+        name: list(_fields(schema)) for name, schema in sorted(schemas.items()) if "properties" in schema
+    }
     return list(_calls(document)), fields
 
 
 def _calls(document: dict[str, Any]) -> Iterator[Call]:
     for path, methods in document["paths"].items():
         for method, call in methods.items():
-            body = call.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            body = (
+                call.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            )
             yield Call(
                 method=method.upper(),
                 path=path,

@@ -49,7 +49,13 @@ _STREAM = {
     ],
     "responses": {
         "200": {"description": "OK", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        "401": {"description": "No key", "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}}},
-        "403": {"description": "Wrong key", "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}}},
+        "401": {
+            "description": "No key",
+            "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}},
+        },
+        "403": {
+            "description": "Wrong key",
+            "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}},
+        },
     },
 }

@@ -32,7 +32,10 @@ class HealthView(Schema):
 
 
 @router.get(
-    "/health", auth=ScopedKey("read"), response={200: HealthView, 401: Problem, 403: Problem}, summary="Health"
+    "/health",
+    auth=ScopedKey("read"),
+    response={200: HealthView, 401: Problem, 403: Problem},
+    summary="Health",
 )
 def get_health(request: HttpRequest) -> HealthView:
     """Overall and per component, each with its reason."""

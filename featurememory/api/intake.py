@@ -102,7 +102,9 @@ def as_problem(failure: Exception) -> ProblemError:
             return failure
         case MalformedBatch():
             status = 422 if failure.readable else 400
-            return ProblemError(status, "malformed_batch", "The batch cannot be read", str(failure), failure.errors)
+            return ProblemError(
+                status, "malformed_batch", "The batch cannot be read", str(failure), failure.errors
+            )
         case BodyTooLarge():
             return ProblemError(413, "too_large", "The body is too large", str(failure))
         case UnusableEncoding():
@@ -134,7 +136,7 @@ def django_view(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
             allow(KEYS.caller(raw.authorization), SCOPE)
             pending = endpoint.begin(raw)
             answer = pending.finish(pending.future.result() if pending.future else None)
-        except Exception as failure:  # noqa: BLE001 - as_problem raises again what it does not know
+        except Exception as failure:
             answer = endpoint.refuse(as_problem(failure), raw)
         return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
 

@@ -70,7 +70,15 @@ class OperationSearch(Schema):
 @router.post(
     "",
     auth=ScopedKey(SCOPE),
-    response={200: BatchAnswer, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 422: Problem, 503: Problem},
+    response={
+        200: BatchAnswer,
+        400: Problem,
+        401: Problem,
+        403: Problem,
+        413: Problem,
+        422: Problem,
+        503: Problem,
+    },
     openapi_extra=takes_json(OperationBatch),
     summary="Store operations",
 )

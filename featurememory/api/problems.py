@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -64,13 +65,17 @@ class ProblemError(Exception):
 
 def register(api: NinjaAPI) -> None:
     """Makes every error below `api` a problem."""
-    api.add_exception_handler(ProblemError, _respond)
-    api.add_exception_handler(NinjaValidationError, _wrong_input)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(UnknownBreaker, _unknown_breaker)
-    api.add_exception_handler(Http404, _not_found)
-    api.add_exception_handler(HttpError, _http_error)
-    api.add_exception_handler(Exception, _unforeseen)
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        ProblemError: _respond,
+        NinjaValidationError: _wrong_input,
+        ValidationError: _invalid,
+        UnknownBreaker: _unknown_breaker,
+        Http404: _not_found,
+        HttpError: _http_error,
+        Exception: _unforeseen,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
 
 
 def respond(problem: ProblemError) -> HttpResponse:
@@ -84,16 +89,22 @@ def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
 
 def _wrong_input(request: HttpRequest, wrong: NinjaValidationError) -> HttpResponse:
     errors = [
-        FieldError(field=".".join(str(part) for part in error["loc"]), code=error["type"], message=error["msg"])
+        FieldError(
+            field=".".join(str(part) for part in error["loc"]), code=error["type"], message=error["msg"]
+        )
         for error in wrong.errors
     ]
     names = ", ".join(error.field for error in errors)
-    return _respond(request, ProblemError(422, "invalid", "The request has wrong values", f"Wrong: {names}.", errors))
+    return _respond(
+        request, ProblemError(422, "invalid", "The request has wrong values", f"Wrong: {names}.", errors)
+    )
 
 
 def _invalid(request: HttpRequest, wrong: ValidationError) -> HttpResponse:
     errors = [FieldError.model_validate(error) for error in wrong.errors]
-    return _respond(request, ProblemError(422, wrong.code, "The request has wrong values", str(wrong), errors))
+    return _respond(
+        request, ProblemError(422, wrong.code, "The request has wrong values", str(wrong), errors)
+    )
 
 
 def _unknown_breaker(request: HttpRequest, unknown: UnknownBreaker) -> HttpResponse:

@@ -196,10 +196,14 @@ def _checked_reason(reason: str) -> str:
     reason = reason.strip()
     if not reason:
         message = "say why; it stands in the audit beside your name"
-        raise ValidationError("A reason is needed.", [{"field": "reason", "code": "missing", "message": message}])
+        raise ValidationError(
+            "A reason is needed.", [{"field": "reason", "code": "missing", "message": message}]
+        )
     if len(reason) > MAX_REASON or "\0" in reason:
         message = f"at most {MAX_REASON} characters, none of them U+0000"
-        raise ValidationError("The reason cannot be kept.", [{"field": "reason", "code": "too_long", "message": message}])
+        raise ValidationError(
+            "The reason cannot be kept.", [{"field": "reason", "code": "too_long", "message": message}]
+        )
     return reason
 
 
@@ -210,7 +214,11 @@ def _locked(names: Iterable[str]) -> dict[str, Breaker]:
 
 def _drop_least_recently_used(count: int) -> int:
     """Makes room by forgetting closed breakers nobody has used for longest; those open or forced stay."""
-    idle = Breaker.objects.filter(state=Breaker.State.CLOSED).order_by("last_result_at").values_list("pk", flat=True)
+    idle = (
+        Breaker.objects.filter(state=Breaker.State.CLOSED)
+        .order_by("last_result_at")
+        .values_list("pk", flat=True)
+    )
     gone = list(idle[:count])
     Breaker.objects.filter(pk__in=gone).delete()
     return len(gone)
@@ -261,8 +269,9 @@ def _for_update() -> str:
     return " FOR UPDATE" if connection.features.has_select_for_update else ""
 
 
-def _database_time(moment: datetime | None) -> object:
-    return connection.ops.adapt_datetimefield_value(moment)
+def _database_time(moment: datetime | None) -> str | None:
+    adapted: str | None = connection.ops.adapt_datetimefield_value(moment)
+    return adapted
 
 
 def _record_events(

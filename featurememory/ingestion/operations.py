@@ -37,7 +37,8 @@ _SHOWN_ERRORS = 10
 _FLOAT32_MAX = 3.4028234663852886e38
 
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
 OptionalName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
@@ -65,7 +66,9 @@ class JsonText(str):
         try:
             data = orjson.dumps(value)
         except (TypeError, ValueError) as wrong:
-            raise PydanticCustomError("json_object", "cannot be kept as JSON: {why}", {"why": str(wrong)}) from None
+            raise PydanticCustomError(
+                "json_object", "cannot be kept as JSON: {why}", {"why": str(wrong)}
+            ) from None
         if len(data) > MAX_OBJECT_BYTES:
             raise PydanticCustomError(
                 "object_too_large",
@@ -97,7 +100,9 @@ class Vector(bytes):
     @classmethod
     def of(cls, values: list[float]) -> Self:
         if max(values) > _FLOAT32_MAX or min(values) < -_FLOAT32_MAX:
-            raise PydanticCustomError("vector_range", "holds a number that does not fit 32-bit floating point")
+            raise PydanticCustomError(
+                "vector_range", "holds a number that does not fit 32-bit floating point"
+            )
         return cls(array("f", values).tobytes())
 
     @classmethod
@@ -129,7 +134,9 @@ class Operation(BaseModel):
     instance: OptionalName = ""
     trace_id: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32})?$")] = ""
     span_id: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{16})?$")] = ""
-    breaker: OptionalName = Field(default="", description="Only where it is not that of (operation_type, model).")
+    breaker: OptionalName = Field(
+        default="", description="Only where it is not that of (operation_type, model)."
+    )
 
 
 class Sender(BaseModel):
@@ -252,7 +259,9 @@ _FIELD_ADVICE = {
 
 def _time_error(started_at: datetime, now: datetime, max_age: timedelta) -> FieldError | None:
     if started_at > now + MAX_AHEAD:
-        message = f"lies more than {MAX_AHEAD.seconds // 60} minutes ahead of the server's clock ({now:%FT%TZ})"
+        message = (
+            f"lies more than {MAX_AHEAD.seconds // 60} minutes ahead of the server's clock ({now:%FT%TZ})"
+        )
         return FieldError(field="started_at", code="in_the_future", message=message)
     if started_at < now - max_age:
         message = f"is older than the {max_age.days} days that are taken in (FEATUREMEMORY_MAX_AGE_DAYS)"

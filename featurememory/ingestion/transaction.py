@@ -19,7 +19,6 @@ from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegi
 from featurememory.models import Source
 from featurememory.observability.rollups import add_to_rollups, tally
 
-
 Timed = tuple[float, Operation]
 """An operation behind its start, in seconds since the Unix epoch."""
 
@@ -65,9 +64,7 @@ class GroupTransaction:
             ids = [series[_key(operation)].id for operation in operations]
             news = insert_operations(operations, ids, moment) if operations else operations
             by_series = _by_series(news)
-            add_to_rollups(
-                tally({series[key].id: results for key, results in by_series.items()})
-            )
+            add_to_rollups(tally({series[key].id: results for key, results in by_series.items()}))
             events = self._fleet.observe(_results_by_breaker(by_series, series), now)
             _note_senders(submissions, moment)
         self._series.remember(series)
@@ -109,7 +106,9 @@ def _results_by_breaker(
 
 
 def _note_senders(submissions: Iterable[Submission], moment: datetime) -> None:
-    newest = {submission.sender.instance: submission.sender for submission in submissions if submission.sender}
+    newest = {
+        submission.sender.instance: submission.sender for submission in submissions if submission.sender
+    }
     for instance, sender in sorted(newest.items()):
         changed = Source.objects.filter(instance=instance).update(
             last_seen=moment, sdk=sender.sdk, dropped=Greatest(F("dropped"), Value(sender.dropped))

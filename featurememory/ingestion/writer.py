@@ -139,7 +139,9 @@ class GroupCommitWriter:
                 self._changed.wait()
             group: list[_Waiting] = []
             size = 0
-            while self._queue and (not group or size + len(self._queue[0].submission.operations) <= MAX_GROUP):
+            while self._queue and (
+                not group or size + len(self._queue[0].submission.operations) <= MAX_GROUP
+            ):
                 waiting = self._queue.popleft()
                 self._depth -= len(waiting.submission.operations)
                 self._bytes -= waiting.submission.size

@@ -54,7 +54,7 @@ class RedisWatch:
 
         try:
             if self._subscription is None:
-                self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
+                self._subscription = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 self._subscription.subscribe(CHANNEL)
                 return
             if not stop.is_set():

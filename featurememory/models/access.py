@@ -48,7 +48,9 @@ class AuditEntry(models.Model):
     reason = models.CharField(max_length=1_000, blank=True)
     before = models.JSONField(default=dict, blank=True)
     after = models.JSONField(default=dict, blank=True)
-    request_id = models.UUIDField(null=True, blank=True, unique=True, help_text="makes a double submit harmless")
+    request_id = models.UUIDField(
+        null=True, blank=True, unique=True, help_text="makes a double submit harmless"
+    )
 
     class Meta:
         ordering = ("-id",)

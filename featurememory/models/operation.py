@@ -21,7 +21,11 @@ class Operation(models.Model):
     seq = models.BigAutoField(primary_key=True)
     id = models.UUIDField(unique=True)
     series = models.ForeignKey(
-        "featurememory.Series", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+        "featurememory.Series",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     operation_type = models.CharField(max_length=200)
     model = models.CharField(max_length=200, blank=True)
@@ -48,12 +52,15 @@ class Operation(models.Model):
             models.Index(fields=["series", "started_at"], name="operation_series_started"),
             models.Index(fields=["started_at"], condition=~Q(outcome="success"), name="operation_failed"),
             models.Index(fields=["trace_id"], condition=~Q(trace_id=""), name="operation_trace"),
-            models.Index(fields=["breaker", "started_at"], condition=~Q(breaker=""), name="operation_breaker"),
+            models.Index(
+                fields=["breaker", "started_at"], condition=~Q(breaker=""), name="operation_breaker"
+            ),
         )
         constraints = (
             models.CheckConstraint(condition=Q(duration_ms__gte=0), name="operation_duration_not_negative"),
             models.CheckConstraint(
-                condition=Q(score__isnull=True) | Q(score__gte=0, score__lte=1), name="operation_score_in_unit"
+                condition=Q(score__isnull=True) | Q(score__gte=0, score__lte=1),
+                name="operation_score_in_unit",
             ),
         )
 

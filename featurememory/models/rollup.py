@@ -24,8 +24,8 @@ class Rollup(models.Model):
     """What one series did in one span of time.
 
     `resolution` is the span in seconds: 60 as written by ingestion, and 0 for the series' one row over all time
-    (its start is the Unix epoch), which outlives everything else and feeds /metrics. Rejected operations never ran: they are
-    counted, but are neither in the histogram nor in the duration columns.
+    (its start is the Unix epoch), which outlives everything else and feeds /metrics. Rejected operations never
+    ran: they are counted, but are neither in the histogram nor in the duration columns.
     """
 
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="rollups", db_index=False)
@@ -41,9 +41,7 @@ class Rollup(models.Model):
     histogram = models.BinaryField(default=bytes, help_text="observability/histogram.py")
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["resolution", "start", "series"], name="rollup_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["resolution", "start", "series"], name="rollup_once"),)
         indexes = (models.Index(fields=["series", "resolution", "start"], name="rollup_series_start"),)
 
     def __str__(self) -> str:

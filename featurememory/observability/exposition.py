@@ -58,7 +58,9 @@ def _operations() -> Iterator[Metric]:
         labels=_SERIES,
     )
     folded = GaugeMetricFamily(
-        "featurememory_series", "Distinct (operation_type, model), and those that stand for others.", labels=("kind",)
+        "featurememory_series",
+        "Distinct (operation_type, model), and those that stand for others.",
+        labels=("kind",),
     )
     for row in Rollup.objects.filter(resolution=TOTAL).select_related("series"):
         labels = (row.series.operation_type, row.series.model)
@@ -96,17 +98,23 @@ def _processes() -> Iterator[Metric]:
         "featurememory_ingestion_queue_operations", "Operations that wait for the writer.", labels=labels
     )
     limit = GaugeMetricFamily(
-        "featurememory_ingestion_queue_limit_operations", "Beyond this senders are turned away.", labels=labels
+        "featurememory_ingestion_queue_limit_operations",
+        "Beyond this senders are turned away.",
+        labels=labels,
     )
     refused = CounterMetricFamily(
-        "featurememory_ingestion_refused_operations", "Turned away with 503; their senders try again.", labels=labels
+        "featurememory_ingestion_refused_operations",
+        "Turned away with 503; their senders try again.",
+        labels=labels,
     )
     commit = GaugeMetricFamily(
         "featurememory_ingestion_commit_seconds", "The last commits.", labels=(*labels, "quantile")
     )
     streams = GaugeMetricFamily("featurememory_live_streams", "Open event streams.", labels=labels)
     restarts = GaugeMetricFamily(
-        "featurememory_process_restarts", "How often a process had to be started again.", labels=(*labels, "role")
+        "featurememory_process_restarts",
+        "How often a process had to be started again.",
+        labels=(*labels, "role"),
     )
     for row in ProcessRecord.objects.filter(seen_at__gte=timezone.now() - SEEN_WITHIN):
         process = (f"{row.host}:{row.pid}",)
@@ -130,7 +138,9 @@ def _senders() -> Iterator[Metric]:
         value=figures["dropped"] or 0,
     )
     recent = Source.objects.filter(last_seen__gte=timezone.now() - timedelta(minutes=5)).count()
-    yield GaugeMetricFamily("featurememory_senders", "SDK processes heard of in the last five minutes.", value=recent)
+    yield GaugeMetricFamily(
+        "featurememory_senders", "SDK processes heard of in the last five minutes.", value=recent
+    )
 
 
 def _health() -> Iterator[Metric]:
@@ -158,6 +168,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if request.META.get("REMOTE_ADDR") not in settings.CONFIGURATION.metrics_addresses:
         caller = KEYS.caller(request.headers.get("Authorization", ""))
         if caller is None or "read" not in caller.scopes:
-            detail = "Send a key with the scope `read`, or list your address in FEATUREMEMORY_METRICS_ADDRESSES."
+            detail = (
+                "Send a key with the scope `read`, or list your address in FEATUREMEMORY_METRICS_ADDRESSES."
+            )
             return JsonResponse({"detail": detail}, status=401 if caller is None else 403)
-    return ExportToDjangoView(request)
+    exposition: HttpResponse = ExportToDjangoView(request)
+    return exposition

@@ -48,7 +48,9 @@ class ProcessSeen:
 
 def overall(components: Iterable[Component]) -> Status:
     """The worst decides the whole."""
-    return max((component.status for component in components), key=_BADNESS.__getitem__, default=Status.UNHEALTHY)
+    return max(
+        (component.status for component in components), key=_BADNESS.__getitem__, default=Status.UNHEALTHY
+    )
 
 
 def judge_ingestion(processes: Sequence[ProcessSeen], now: datetime) -> Component:
@@ -119,5 +121,7 @@ def judge_breakers(states: Mapping[str, int]) -> Component:
 def judge_live_bus(transport: str, failure: str) -> Component:
     """Whether news travels at once, or waits for the next look."""
     if failure:
-        return Component(Status.DEGRADED, f"Live news comes late, by polling: {failure}", {"transport": transport})
+        return Component(
+            Status.DEGRADED, f"Live news comes late, by polling: {failure}", {"transport": transport}
+        )
     return Component(Status.HEALTHY, f"News travels by {transport}.", {"transport": transport})

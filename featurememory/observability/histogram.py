@@ -18,7 +18,7 @@ from math import ceil, log2
 from typing import Self
 
 SCHEMA = 6
-BUCKETS_PER_DOUBLING = 2**SCHEMA
+BUCKETS_PER_DOUBLING: int = 2**SCHEMA
 RELATIVE_ERROR = (2 ** (1 / BUCKETS_PER_DOUBLING) - 1) / (2 ** (1 / BUCKETS_PER_DOUBLING) + 1)
 SMALLEST_MS = 0.001
 """Shorter durations, zero too, are recorded as this one: a microsecond."""

@@ -133,7 +133,7 @@ def _seconds(start: datetime | str) -> int:
     return int(moment.timestamp())
 
 
-def _change(pk: int, histogram: bytes, added: Tally) -> tuple[object, ...]:
+def _change(pk: int, histogram: bytes, added: Tally) -> tuple[int | float | bytes, ...]:
     return (
         added.success,
         added.error,

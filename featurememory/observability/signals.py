@@ -186,7 +186,9 @@ def read_traffic(span: Span) -> Traffic:
     minutes = Rollup.objects.filter(resolution=MINUTE, start__gte=span.start, start__lt=span.end)
     by_step: dict[int, _Sum] = {}
     by_series: dict[tuple[str, str], _Sum] = {}
-    for start, operation_type, model, *counts, longest, data in minutes.values_list(*_COLUMNS).iterator(5_000):
+    for start, operation_type, model, *counts, longest, data in minutes.values_list(*_COLUMNS).iterator(
+        5_000
+    ):
         minute = (tuple(counts), longest, Histogram.from_bytes(data))
         by_step.setdefault(span.index_of(start), _Sum()).add(*minute)
         by_series.setdefault((operation_type, model), _Sum()).add(*minute)

@@ -22,7 +22,7 @@ def apart(work: Callable[[], str]) -> str:
         try:
             text = work()
             status = 0
-        except Exception as failure:  # noqa: BLE001 - the parent raises it again, in words
+        except Exception as failure:
             text = str(failure) or repr(failure)
         finally:
             with os.fdopen(writer, "w") as pipe:

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from django.db import connections
@@ -69,9 +70,11 @@ def worker_process() -> None:
     connections.close_all()
     # What Celery warns root of is unpickling strangers' messages; ours are JSON.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-    beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+    beat: Any = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
     worker_ready.connect(lambda **_: beat.start(), weak=False)
-    worker = app.Worker(loglevel="WARNING", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True)
+    worker = app.Worker(
+        loglevel="WARNING", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
+    )
     try:
         worker.start()
     finally:

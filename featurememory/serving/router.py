@@ -17,10 +17,11 @@ from django.conf import settings
 
 from featurememory.access import KEYS, Caller
 from featurememory.api.auth import allow
-from featurememory.api.intake import OPERATIONS, SCOPE, Answer, Endpoint, RawRequest, as_problem
+from featurememory.api.intake import OPERATIONS, SCOPE, Answer, Endpoint, Pending, RawRequest, as_problem
 from featurememory.api.otlp import TRACES
 from featurememory.api.problems import ProblemError
 from featurememory.ingestion.receive import BodyTooLarge
+from featurememory.ingestion.transaction import Written
 from featurememory.serving.lifespan import Lifespan
 from featurememory.serving.stream import breaker_stream
 
@@ -78,12 +79,10 @@ class Router:
             allow(await _caller(raw.authorization), SCOPE)
             raw = replace(raw, body=await _read_body(headers, receive))
             pending = endpoint.begin(raw)
-            future = pending.future
-            written = await asyncio.shield(asyncio.wrap_future(future)) if future is not None else None
-            answer = pending.finish(written)
+            answer = pending.finish(await _written(pending))
         except Disconnected:
             return
-        except Exception as failure:  # noqa: BLE001 - as_problem raises again what it does not know
+        except Exception as failure:
             answer = endpoint.refuse(as_problem(failure), raw)
         await _send(answer, send)
 
@@ -103,6 +102,15 @@ async def _caller(authorization: str) -> Caller | None:
     if known:
         return caller
     return await asyncio.get_running_loop().run_in_executor(None, KEYS.caller, authorization)
+
+
+async def _written(pending: Pending) -> Written | None:
+    """What became of the operations; the writer goes on whether anybody still waits or not."""
+    future = pending.future
+    if future is None:
+        return None
+    waiting: asyncio.Future[Written] = asyncio.wrap_future(future)
+    return await asyncio.shield(waiting)
 
 
 def _headers(scope: Scope) -> dict[bytes, str]:

@@ -98,7 +98,9 @@ def _missed(last_event_id: str) -> list[LiveEvent] | None:
 def _snapshot() -> tuple[bytes, int]:
     sequence = last_sequence_number()
     now = timezone.now()
-    breakers = [view_breaker(breaker, now).model_dump(mode="json") for breaker in Breaker.objects.order_by("name")]
+    breakers = [
+        view_breaker(breaker, now).model_dump(mode="json") for breaker in Breaker.objects.order_by("name")
+    ]
     data = orjson.dumps({"sequence": sequence, "breakers": breakers})
     return b"retry: %d\n\n" % RETRY_MS + _event(b"snapshot", data, sequence), sequence
 

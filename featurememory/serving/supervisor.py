@@ -144,7 +144,9 @@ class Supervisor:
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
                 if pid:
                     if status and not _asked_to(status):
-                        logger.warning("the %s process ended in disorder (%s)", child.name, how_it_ended(status))
+                        logger.warning(
+                            "the %s process ended in disorder (%s)", child.name, how_it_ended(status)
+                        )
                     break
                 select.select([self._signals_read], [], [], 0.1)
             else:

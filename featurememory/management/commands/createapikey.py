@@ -29,6 +29,8 @@ class Command(BaseCommand):
         try:
             _, key = create_api_key(name, sorted(set(scopes)))
         except ValidationError as wrong:
-            problems = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in wrong.message_dict.items())
+            problems = "; ".join(
+                f"{field}: {' '.join(messages)}" for field, messages in wrong.message_dict.items()
+            )
             raise CommandError(problems) from None
         self.stdout.write(key)

@@ -27,7 +27,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", help="address to listen on (FEATUREMEMORY_HOST, else 127.0.0.1)")
         parser.add_argument("--port", type=int, help="port to listen on (FEATUREMEMORY_PORT, else 8000)")
-        parser.add_argument("--data-dir", help="where everything is kept (FEATUREMEMORY_DATA_DIR, else ./data)")
+        parser.add_argument(
+            "--data-dir", help="where everything is kept (FEATUREMEMORY_DATA_DIR, else ./data)"
+        )
 
     def handle(self, *args: Any, host: str | None, port: int | None, **options: Any) -> None:
         configuration = settings.CONFIGURATION
@@ -46,7 +48,9 @@ class Command(BaseCommand):
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.CONFIGURATION.sub_path}/"
         lines = [f"Feature Memory serves at {url}", f"Data: {settings.CONFIGURATION.data_dir}"]
         if password:
-            lines.append(f"First administrator: {FIRST_ADMINISTRATOR} with the password {password} (shown this once)")
+            lines.append(
+                f"First administrator: {FIRST_ADMINISTRATOR} with the password {password} (shown this once)"
+            )
         lines.append("A key for your orchestrator: manage.py createapikey NAME --scope ingest --scope read")
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
@@ -77,5 +81,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(BACKLOG)
     except (OSError, OverflowError) as failure:
-        raise CommandError(f"Cannot listen on {host}, port {port}: {failure}. Choose another with --port.") from None
+        raise CommandError(
+            f"Cannot listen on {host}, port {port}: {failure}. Choose another with --port."
+        ) from None
     return listener
