@@ -68,7 +68,7 @@ from featurememory import FeatureMemory, OperationContext
 
 memory = FeatureMemory("BASE", api_key="fm_...")
 memory.handle_operation(lambda: sum(range(1_000_000)), OperationContext("addition", model="python"))
-memory.flush(timeout=5)"""
+memory.flush()"""
 _OTLP = """\
 export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=BASE/v1/traces
 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
