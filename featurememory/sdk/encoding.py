@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from json import JSONEncoder
 from math import isfinite
 from time import gmtime
@@ -15,8 +16,11 @@ Outcome = Literal["success", "error", "timeout", "cancelled", "rejected"]
 MAX_NAME = 200
 MAX_MESSAGE = 2_000
 MAX_OBJECT_BYTES = 16_384
+MAX_DIMENSIONS = 16_384
+_FLOAT32_MAX = 3.4028234663852886e38
 _MAX_DURATION_MS = 7 * 24 * 3_600_000.0
 _MAX_DEPTH = 20
+_LONG_NUMBER = re.compile(r"\d{19}")  # perhaps beyond 64 bits, which the server's JSON does not keep
 
 _strict = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str).encode
 _CONTROL = dict.fromkeys([*range(0x20), 0x7F])
@@ -101,12 +105,13 @@ def _hexadecimal(value: object, length: int) -> str:
 
 
 def _features(values: tuple[Any, ...]) -> list[float] | None:
-    """The vector, or None where it holds anything but finite numbers: the operation is worth more than it."""
+    """The vector, or None where the server could not keep it: the operation is worth more than it."""
     try:
         numbers = [float(value) for value in values]
     except (TypeError, ValueError, OverflowError):
         return None
-    return numbers if all(map(isfinite, numbers)) else None
+    fits = len(numbers) <= MAX_DIMENSIONS and all(abs(number) <= _FLOAT32_MAX for number in numbers)
+    return numbers if fits else None
 
 
 def _timestamp(unix_ns: int) -> str:
@@ -120,7 +125,7 @@ def _encode_object(value: dict[str, Any]) -> str:
         text = _strict(value)
     except Exception:  # keys that are no strings, NaN, circles, a __str__ that fails
         text = _strict(_as_json(value, _MAX_DEPTH))
-    if "\\u0000" in text:
+    if "\\u0000" in text or _LONG_NUMBER.search(text):
         text = _strict(_as_json(value, _MAX_DEPTH))
     size = len(text.encode("utf-8", "replace"))
     if size > MAX_OBJECT_BYTES:
@@ -129,7 +134,7 @@ def _encode_object(value: dict[str, Any]) -> str:
 
 
 def _as_json(value: object, depth: int) -> object:
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     if isinstance(value, float):
         return value if isfinite(value) else str(value)

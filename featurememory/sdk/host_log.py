@@ -15,6 +15,6 @@ def warn(subject: str, message: str) -> None:
     if now - _last.get(subject, -_PERIOD_S) < _PERIOD_S:
         return
     _last[subject] = now
-    import logging  # noqa: PLC0415
+    import logging
 
     logging.getLogger("featurememory").warning("%s: %s", subject, message)

@@ -141,7 +141,7 @@ class HttpConnection:
 
 
 def _with_tls(connection: socket.socket, host: str) -> socket.socket:
-    import ssl  # noqa: PLC0415 - 3 MB, for https only
+    import ssl  # 3 MB, for https only
 
     return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
 

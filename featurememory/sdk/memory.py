@@ -23,7 +23,7 @@ from featurememory.sdk.guarded_function import (
 )
 from featurememory.sdk.http import ServerAddress
 from featurememory.sdk.operation import GuardedOperation
-from featurememory.sdk.options import Options, options_of_environment
+from featurememory.sdk.options import Options, checked_api_key, options_of_environment
 from featurememory.sdk.stream import Follower
 from featurememory.sdk.transport import Stats, Transport
 
@@ -76,7 +76,7 @@ class FeatureMemory:
         self._follower: Follower | None = None
         if url:
             address = ServerAddress.of(url)
-            self._transport = Transport(address, api_key, options)
+            self._transport = Transport(address, checked_api_key(api_key), options)
             _transports[self._transport] = options.exit_timeout_s
             if options.follow_breakers:
                 self._follower = Follower(address, api_key, self._breakers)

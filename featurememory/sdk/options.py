@@ -33,24 +33,29 @@ class Options(NamedTuple):
 
     def checked(self) -> Options:
         """Itself; ConfigurationError names the option that is wrong and what would be right."""
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            whole = isinstance(self._field_defaults[name], int)
-            fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-            if not fits or not low <= value <= high:
-                raise _wrong(
-                    name, value, f"{'a whole number' if whole else 'a number'} from {low:g} to {high:g}"
-                )
+        for name, value in self._asdict().items():
+            _check(name, value, name)
         return self
+
+
+def checked_api_key(api_key: str) -> str:
+    """Itself; ConfigurationError where it cannot stand in a header."""
+    if not api_key.isascii() or not api_key.isprintable():
+        raise ConfigurationError(
+            "api_key holds characters that no key has: give it as createapikey printed it.", field="api_key"
+        )
+    return api_key
 
 
 def options_of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """The options that `environment` sets; ConfigurationError names the variable that is wrong."""
-    return {
-        name: _parse(_PREFIX + name.upper(), environment[_PREFIX + name.upper()], default)
-        for name, default in Options._field_defaults.items()
-        if environment.get(_PREFIX + name.upper())
-    }
+    options: dict[str, Any] = {}
+    for name, default in Options._field_defaults.items():
+        variable = _PREFIX + name.upper()
+        if text := environment.get(variable):
+            options[name] = _parse(variable, text, default)
+            _check(name, options[name], variable)
+    return options
 
 
 def _parse(variable: str, text: str, default: object) -> object:
@@ -65,6 +70,16 @@ def _parse(variable: str, text: str, default: object) -> object:
             what = "a whole number" if isinstance(default, int) else "a number"
             raise _wrong(variable, text, what) from None
     return text
+
+
+def _check(name: str, value: object, shown: str) -> None:
+    if name not in _LIMITS:
+        return
+    low, high = _LIMITS[name]
+    whole = isinstance(Options._field_defaults[name], int)
+    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not fits or not low <= value <= high:  # type: ignore[operator]
+        raise _wrong(shown, value, f"{'a whole number' if whole else 'a number'} from {low:g} to {high:g}")
 
 
 def _wrong(name: str, value: object, right: str) -> ConfigurationError:

@@ -52,10 +52,14 @@ def events(lines: Iterable[bytes]) -> Iterator[ServerEvent]:
 class Follower:
     """One thread that keeps the breakers in step. Without the server they go on by themselves."""
 
-    def __init__(self, address: ServerAddress, api_key: str, breakers: Breakers) -> None:
+    def __init__(
+        self, address: ServerAddress, api_key: str, breakers: Breakers, silence_s: float = _SILENCE_S
+    ) -> None:
+        """A stream that is silent for `silence_s` is taken for broken."""
         self._address = address
         self._api_key = api_key
         self._breakers = breakers
+        self._silence_s = silence_s
         self._begin()
 
     def _begin(self) -> None:
@@ -97,7 +101,7 @@ class Follower:
         while not self._closing.is_set():
             began = monotonic()
             wait_s = self._follow_once()
-            tries = 0 if monotonic() - began > _SILENCE_S else tries + 1
+            tries = 0 if monotonic() - began > self._silence_s else tries + 1
             ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(tries, 20))
             self._closing.wait(wait_s or ceiling * (0.5 + random_share() / 2))
 
@@ -106,7 +110,7 @@ class Follower:
         headers = {"Authorization": f"Bearer {self._api_key}", "Accept": "text/event-stream"}
         if self._seen:
             headers["Last-Event-ID"] = self._seen
-        connection = self._connection = HttpConnection(self._address, _SILENCE_S)
+        connection = self._connection = HttpConnection(self._address, self._silence_s)
         try:
             status, lines = connection.stream(_PATH, headers)
             if status != 200:

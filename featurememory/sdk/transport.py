@@ -125,7 +125,12 @@ class Transport:
         self.buffer.settle(len(batch) - len(texts), dropped=len(batch) - len(texts))
         parts = deque([texts] if texts else [])
         while parts:
-            if self._send(parts):
+            try:
+                progress = self._send(parts)
+            except Exception as error:  # whatever it is, the thread lives on and tries again
+                progress = False
+                self._back_off(f"sending failed: {error!r}")
+            if progress:
                 self._failures_in_a_row = 0
             elif self.buffer.closing:
                 self.buffer.settle(sum(map(len, parts)), dropped=sum(map(len, parts)))
@@ -143,7 +148,7 @@ class Transport:
             return False
         self._connected = True
         answer = _json_object(response.body)
-        if response.status in (200, 422) and isinstance(answer.get("rejected"), list):
+        if response.status in (200, 422) and _is_account(answer):
             parts.popleft()
             self._take_answer(answer, len(texts))
             return True
@@ -202,6 +207,11 @@ class Transport:
     def _note(self, what: str) -> None:
         self._last_error = what
         warn("Feature Memory", what)
+
+
+def _is_account(answer: dict[str, Any]) -> bool:
+    """Whether the answer says what became of each operation."""
+    return isinstance(answer.get("rejected"), list) and isinstance(answer.get("duplicates", 0), int)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -1,0 +1,222 @@
+"""How this process's breakers follow the fleet's: the rules, then the stream itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from featurememory import CircuitBreakerError, FeatureMemory
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.sdk.breakers import Breakers
+from featurememory.sdk.fleet_news import BreakerNews
+from featurememory.sdk.http import ServerAddress
+from featurememory.sdk.stream import Follower, ServerEvent, events
+from tests.sdk.conftest import MakeMemory
+from tests.sdk.peer import Peer, event
+
+
+def shown(state: str, *, epoch: int, computed: str | None = None, **more: Any) -> dict[str, Any]:
+    """A breaker as a snapshot shows it."""
+    return {
+        "name": "a", "operation_type": "a", "model": "", "state": state, "computed_state": computed or state,
+        "overlay": None, "epoch": epoch, "version": epoch, "retry_after_ms": None, "config": {},
+    } | more  # fmt: skip
+
+
+def moved(state: str, *, epoch: int, computed: str | None = None, **more: Any) -> dict[str, Any]:
+    """A transition's data."""
+    return {
+        "sequence": epoch, "breaker": "a", "from": "closed", "to": state, "state": state,
+        "computed_state": computed or state, "cause": "", "actor": "", "reason": "", "epoch": epoch,
+        "version": epoch, "at": "2026-11-23T15:40:51Z", "retry_after_ms": None,
+    } | more  # fmt: skip
+
+
+class Here:
+    """One breaker of this process, and what the fleet tells it."""
+
+    def __init__(self) -> None:
+        self.breakers = Breakers(BreakerConfig(max_failures=1), 100)
+        self.breaker = self.breakers["a"]
+
+    def snapshot(self, *args: Any, **kwargs: Any) -> str:
+        self.breakers.hear_all([BreakerNews.of_snapshot(shown(*args, **kwargs), monotonic())])
+        return self.state
+
+    def transition(self, *args: Any, **kwargs: Any) -> str:
+        self.breakers.hear(BreakerNews.of_transition(moved(*args, **kwargs), monotonic()))
+        return self.state
+
+    def fail(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            self.breaker.call(lambda: 1 / 0)
+        assert self.state == "open"
+
+    @property
+    def state(self) -> str:
+        return self.breaker.status().state
+
+
+@pytest.fixture
+def here() -> Here:
+    return Here()
+
+
+def test_what_an_operator_forces_holds_at_once_and_until_released(here: Here) -> None:
+    assert here.transition("forced_open", epoch=1, computed="closed") == "forced_open"
+    assert here.transition("disabled", epoch=2, computed="closed") == "disabled"
+    assert here.transition("closed", epoch=3, cause="released") == "closed"
+
+
+def test_a_reset_closes_at_once_and_lifts_everything(here: Here) -> None:
+    here.fail()
+    here.transition("forced_open", epoch=1, computed="open")
+    assert here.transition("closed", epoch=2, cause="reset") == "closed"
+    assert here.breaker.status().calls == 0
+    assert here.breaker.call(lambda: 42) == 42
+
+
+def test_it_opens_and_closes_with_the_fleet(here: Here) -> None:
+    assert here.transition("open", epoch=1, retry_after_ms=60_000) == "open"
+    status = here.breaker.status()
+    assert status.retry_after_ms is not None
+    assert 50_000 < status.retry_after_ms <= 60_000
+    assert here.transition("half_open", epoch=2) == "open"
+    assert here.transition("closed", epoch=3) == "closed"
+
+
+def test_the_first_thing_heard_does_not_take_this_process_s_protection_away(here: Here) -> None:
+    here.fail()
+    assert here.snapshot("closed", epoch=0) == "open"
+    assert here.snapshot("closed", epoch=0) == "open"
+    assert here.snapshot("closed", epoch=1) == "closed"
+
+
+def test_after_an_interruption_the_newer_epoch_counts(here: Here) -> None:
+    here.snapshot("closed", epoch=4)
+    assert here.snapshot("open", epoch=7, retry_after_ms=1_000) == "open"
+    assert here.snapshot("closed", epoch=9) == "closed"
+
+
+def test_a_server_that_began_anew_is_believed_when_it_says_open_only(here: Here) -> None:
+    here.snapshot("closed", epoch=40)
+    here.fail()
+    assert here.snapshot("closed", epoch=1) == "open"
+    assert here.snapshot("open", epoch=2, retry_after_ms=1_000) == "open"
+    assert here.snapshot("closed", epoch=3) == "closed"
+
+
+def test_transitions_of_before_are_passed_over(here: Here) -> None:
+    here.transition("closed", epoch=5, cause="reset")
+    assert here.transition("open", epoch=4, retry_after_ms=1_000) == "closed"
+    assert here.transition("forced_open", epoch=5, computed="closed") == "closed"
+
+
+def test_calls_admitted_before_a_reset_do_not_count_after_it(here: Here) -> None:
+    permit = here.breaker.admit()
+    here.transition("closed", epoch=1, cause="reset")
+    here.breaker.record(permit, "failure")  # type: ignore[arg-type]
+    assert here.state == "closed"
+
+
+def test_a_breaker_made_later_knows_what_was_said_before(here: Here) -> None:
+    news = [
+        BreakerNews.of_snapshot(shown("forced_open", epoch=3, computed="closed", name="b"), monotonic()),
+        BreakerNews.of_snapshot(shown("closed", epoch=3, name="c", config={"max_failures": 2}), monotonic()),
+    ]
+    here.breakers.hear_all(news)
+    assert here.breakers["b"].status().state == "forced_open"
+    for _ in range(2):
+        assert here.breakers["c"].status().state == "closed"
+        with pytest.raises(ZeroDivisionError):
+            here.breakers["c"].call(lambda: 1 / 0)
+    assert here.breakers["c"].status().state == "open"
+
+
+def test_a_new_configuration_keeps_the_window_and_an_unknown_setting_changes_nothing(here: Here) -> None:
+    here.breaker.call(int)
+    here.snapshot("closed", epoch=1, config={"max_failures": 2, "window_size": 30})
+    assert here.breaker.status().calls == 1
+    with pytest.raises(ZeroDivisionError):
+        here.breaker.call(lambda: 1 / 0)
+    assert here.state == "closed"
+    here.snapshot("closed", epoch=1, config={"quantum": True})
+    assert here.state == "closed"
+    here.snapshot("closed", epoch=1, config={})
+    here.fail()
+
+
+def test_events_are_read_as_the_standard_says() -> None:
+    lines = [
+        b": hello",
+        b"",
+        b"event: a",
+        b"data: 1",
+        b"data:2",
+        b"id: 7",
+        b"",
+        b"event: b",
+        b"",
+        b"data: 3",
+        b"",
+    ]
+    assert list(events(lines)) == [ServerEvent("a", "1\n2", "7"), ServerEvent("message", "3", "")]
+
+
+@pytest.fixture
+def following(make_memory: MakeMemory, peer: Peer) -> Iterator[FeatureMemory]:
+    peer.opening = lambda _: event("snapshot", {"sequence": 4, "breakers": [shown("closed", epoch=4)]}, 4)
+    memory = make_memory(follow_breakers=True)
+    with memory.operation("a"):
+        pass
+    peer.wait_until(lambda: peer.streams)
+    return memory
+
+
+def wait_for_state(memory: FeatureMemory, peer: Peer, state: str) -> None:
+    """Each delivered operation wakes the wait: the state is looked at again."""
+    deadline = monotonic() + 10
+    while memory.breakers()["a"].state != state:
+        assert monotonic() < deadline, f"never became {state}"
+        with memory.operation("something else"):
+            pass
+        assert memory.flush(10)
+
+
+def test_an_operators_word_reaches_a_running_process(following: FeatureMemory, peer: Peer) -> None:
+    peer.tell(event("transition", moved("forced_open", epoch=5, computed="closed"), 5))
+    wait_for_state(following, peer, "forced_open")
+    with pytest.raises(CircuitBreakerError, match="forced_open"), following.operation("a"):
+        pass
+    peer.tell(event("heartbeat", {"sequence": 5}))
+    peer.tell(event("transition", moved("closed", epoch=6, cause="reset"), 6))
+    wait_for_state(following, peer, "closed")
+    assert following.following
+
+
+def test_a_broken_stream_is_taken_up_where_it_ended(following: FeatureMemory, peer: Peer) -> None:
+    peer.tell(event("transition", moved("closed", epoch=5, cause="reset"), 5))
+    peer.opening = lambda seen: event(
+        "transition", moved("disabled", epoch=6, computed="closed"), int(seen) + 1
+    )
+    peer.tell(None)
+    wait_for_state(following, peer, "disabled")
+    assert [request.get("last-event-id") for request in peer.stream_requests[:2]] == [None, "5"]
+
+
+def test_nonsense_on_the_stream_makes_it_begin_anew(following: FeatureMemory, peer: Peer) -> None:
+    peer.tell(b"event: transition\nid: 9\ndata: {nonsense\n\n")
+    peer.wait_until(lambda: len(peer.stream_requests) >= 2)
+    assert "last-event-id" not in peer.stream_requests[1]
+    assert following.breakers()["a"].state == "closed"
+
+
+def test_a_silent_stream_is_taken_for_broken(peer: Peer) -> None:
+    address = ServerAddress.of(peer.url)
+    follower = Follower(address, "fm_test", Breakers(BreakerConfig(), 10), silence_s=0.1)
+    follower.start()
+    peer.wait_until(lambda: len(peer.stream_requests) >= 3)
+    follower.close()
