@@ -48,7 +48,7 @@ def list_breakers(state: str, text: str, now: datetime) -> list[BreakerRow]:
         "events", BreakerEvent.objects.order_by("-sequence")[:LAST_TRANSITIONS], to_attr="newest"
     )
     found = _filtered(state, text).prefetch_related(newest)[:MOST]
-    rows = [show(breaker, breaker.newest, now) for breaker in found]  # type: ignore[attr-defined]
+    rows = [show(breaker, breaker.newest, now) for breaker in found]
     return sorted(rows, key=lambda row: (_RANK[row.breaker.state], row.breaker.name))
 
 

@@ -107,8 +107,12 @@ def rate(traffic: Traffic, marks: Sequence[TransitionSeen], now: datetime) -> Ch
 
 
 def errors(traffic: Traffic, marks: Sequence[TransitionSeen]) -> Chart:
-    outcomes = (("error", "errors", ""), ("timeout", "time-outs", "/"), ("rejected", "rejected", "x"))
-    outcomes += (("cancelled", "cancelled", "."),)
+    outcomes = (
+        ("error", "errors", ""),
+        ("timeout", "time-outs", "/"),
+        ("rejected", "rejected", "x"),
+        ("cancelled", "cancelled", "."),
+    )
     traces: list[dict[str, Any]] = [
         {
             "type": "bar",

@@ -39,9 +39,7 @@ def any_operation_yet() -> bool:
 
 def read_first_steps(base_url: str, now: datetime) -> FirstSteps:
     """Two queries. `base_url` is where the person's browser reached us: the commands work as pasted."""
-    seen: dict[str, datetime] = {}
-    for role, seen_at in ProcessRecord.objects.order_by("seen_at").values_list("role", "seen_at"):
-        seen[role] = seen_at
+    seen = dict(ProcessRecord.objects.order_by("seen_at").values_list("role", "seen_at"))
     jobs = tuple(
         JobSeen(name, seen.get(role), role in seen and now - seen[role] <= SEEN_WITHIN)
         for role, name in (("worker", "Worker"), ("beat", "Schedule"))

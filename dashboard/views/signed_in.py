@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.decorators import login_required
@@ -28,7 +28,7 @@ def signed_in(view: View[P]) -> View[P]:
             return HttpResponse(status=401, headers={"HX-Redirect": f"{resolve_url('login')}?{back}"})
         return guarded(request, *args, **kwargs)
 
-    return answer
+    return cast("View[P]", answer)
 
 
 def is_refresh(request: HttpRequest) -> bool:

@@ -110,7 +110,7 @@ class ApiKeyAdmin(RecordAdmin):
             permission=self.REVOKE,
             title="Revoke",
             verb="Revoke",
-            consequence="Whoever uses this key is turned away from now on. It cannot be undone; make a new key instead.",
+            consequence="Whoever uses this key is turned away from now on, for good; a new key takes its place.",
             act=end,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -23,8 +22,8 @@ class BreakerAdmin(RecordAdmin):
     ordering = ("name",)
     exclude = ("machine",)
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
-        shown = super().get_list_display(request)
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = list(super().get_list_display(request))
         return [*shown, "reset_link"] if request.user.has_perm(PERMISSION) else shown
 
     @admin.display(description="act")

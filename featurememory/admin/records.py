@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -19,11 +20,12 @@ else:
 class BoundedPaginator(_Paginator):
     """Counts up to a limit and no further: nobody leafs through more pages, they search."""
 
+    object_list: QuerySet[Any]
     limit = 10_000
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list.order_by()[: self.limit].count())  # type: ignore[union-attr]
+        return self.object_list.order_by()[: self.limit].count()
 
 
 class RecordAdmin(_ModelAdmin):

@@ -7,7 +7,7 @@ never read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import add
 
@@ -177,8 +177,12 @@ class _Sum:
         self.histogram.merge(histogram)
 
     def figures(self) -> Figures:
-        quantiles = self.histogram.quantiles(*_QUANTILES)
-        return Figures(*self.counts, *quantiles, self.longest) if quantiles else Figures(*self.counts)
+        success, error, timeout, cancelled, rejected = self.counts
+        counted = Figures(success, error, timeout, cancelled, rejected)
+        if quantiles := self.histogram.quantiles(*_QUANTILES):
+            p50, p95, p99 = quantiles
+            return replace(counted, p50=p50, p95=p95, p99=p99, longest=self.longest)
+        return counted
 
 
 def read_traffic(span: Span) -> Traffic:

@@ -14,7 +14,14 @@ from django.urls import clear_script_prefix, reverse, set_script_prefix
 from tests.browser.scenarios import PASSWORD
 
 SignIn = Callable[[str], Client]
-PAGES = ["/", "/breakers/", "/breakers/a:b/", "/breakers/a:b/reset/", "/overview/status/", "/overview/chart.csv"]
+PAGES = [
+    "/",
+    "/breakers/",
+    "/breakers/a:b/",
+    "/breakers/a:b/reset/",
+    "/overview/status/",
+    "/overview/chart.csv",
+]
 
 
 @pytest.mark.parametrize("address", PAGES)

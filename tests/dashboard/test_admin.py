@@ -18,7 +18,16 @@ from tests.browser.scenarios import KINDS
 
 Build = Callable[[str], None]
 SignIn = Callable[[str], Client]
-RECORDS = ["operation", "rollup", "series", "source", "breaker", "breakerevent", "healthsnapshot", "processrecord"]
+RECORDS = [
+    "operation",
+    "rollup",
+    "series",
+    "source",
+    "breaker",
+    "breakerevent",
+    "healthsnapshot",
+    "processrecord",
+]
 RECORDS += ["apikey", "auditentry"]
 
 
@@ -56,7 +65,11 @@ def test_the_list_of_operations_counts_no_further_than_its_pages(
     with django_assert_max_num_queries(12) as asked:
         client.get(_address("operation", "changelist"))
 
-    counts = [q["sql"] for q in asked.captured_queries if "COUNT" in q["sql"] and "featurememory_operation" in q["sql"]]
+    counts = [
+        q["sql"]
+        for q in asked.captured_queries
+        if "COUNT" in q["sql"] and "featurememory_operation" in q["sql"]
+    ]
     assert counts
     assert all("LIMIT" in sql for sql in counts)
 

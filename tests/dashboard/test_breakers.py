@@ -38,7 +38,9 @@ def test_a_forced_state_is_told_from_what_the_breaker_computed(situation: Build,
     client = sign_in("viktor")
 
     assert "by itself closed" in _page(client, "/breakers/?state=forced_open")
-    assert "by itself it would be <strong>closed</strong>" in _page(client, reverse("breaker", args=[MUSICGEN]))
+    assert "by itself it would be <strong>closed</strong>" in _page(
+        client, reverse("breaker", args=[MUSICGEN])
+    )
 
 
 def test_filters_come_from_the_address(situation: Build, sign_in: SignIn) -> None:
@@ -121,7 +123,9 @@ def test_an_operator_acts_with_a_reason_and_it_is_audited(
     request_id = str(uuid4())
 
     response = client.post(
-        reverse(f"breaker-{action}", args=[name]), {"reason": "the GPU is back", "request_id": request_id}, follow=True
+        reverse(f"breaker-{action}", args=[name]),
+        {"reason": "the GPU is back", "request_id": request_id},
+        follow=True,
     )
 
     assert Breaker.objects.get(name=name).state == state
@@ -137,7 +141,10 @@ def test_an_operator_acts_with_a_reason_and_it_is_audited(
 def test_a_double_submit_acts_once(situation: Build, sign_in: SignIn) -> None:
     situation("incident")
     client = sign_in("olga")
-    address, given = reverse("breaker-reset", args=[AUDIOLDM]), {"reason": "again", "request_id": str(uuid4())}
+    address, given = (
+        reverse("breaker-reset", args=[AUDIOLDM]),
+        {"reason": "again", "request_id": str(uuid4())},
+    )
     events, audits = BreakerEvent.objects.count(), AuditEntry.objects.count()
 
     for _ in range(2):
@@ -179,7 +186,9 @@ def test_a_post_from_elsewhere_is_refused(situation: Build, sign_in: SignIn) -> 
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = cookies
 
-    response = strict.post(reverse("breaker-reset", args=[AUDIOLDM]), {"reason": "x", "request_id": str(uuid4())})
+    response = strict.post(
+        reverse("breaker-reset", args=[AUDIOLDM]), {"reason": "x", "request_id": str(uuid4())}
+    )
 
     assert response.status_code == 403
 

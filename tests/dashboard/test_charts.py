@@ -12,8 +12,12 @@ from featurememory.observability.signals import Figures, Saturation, Span, Traff
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 SPAN = Span(START, START + timedelta(minutes=4), 60)
-BUSY = Figures(success=50, error=2, timeout=1, cancelled=1, rejected=3, p50=80.0, p95=900.0, p99=4_000.0, longest=9e3)
-TOTAL = Figures(success=150, error=6, timeout=3, cancelled=3, rejected=9, p50=80.0, p95=900.0, p99=4_000.0, longest=9e3)
+BUSY = Figures(
+    success=50, error=2, timeout=1, cancelled=1, rejected=3, p50=80.0, p95=900.0, p99=4_000.0, longest=9e3
+)
+TOTAL = Figures(
+    success=150, error=6, timeout=3, cancelled=3, rejected=9, p50=80.0, p95=900.0, p99=4_000.0, longest=9e3
+)
 MARKS = tuple(
     TransitionSeen(START + timedelta(seconds=30 * turn), "t:w", "closed", state, "5 failures", "", "")
     for turn, state in enumerate(("open", "half_open", "closed", "forced_open", "disabled"))
@@ -62,7 +66,11 @@ def test_figures_carry_no_colour_of_their_own() -> None:
 
 def test_breakers_that_opened_and_closed_stand_as_lines() -> None:
     for chart in _busy(MARKS).values():
-        assert [shape["name"] for shape in chart.figure["layout"]["shapes"]] == ["open", "closed", "forced_open"]
+        assert [shape["name"] for shape in chart.figure["layout"]["shapes"]] == [
+            "open",
+            "closed",
+            "forced_open",
+        ]
 
 
 def test_a_minute_that_has_just_begun_gives_no_rate() -> None:
@@ -75,7 +83,9 @@ def test_a_minute_that_has_just_begun_gives_no_rate() -> None:
 
 def test_a_minute_half_over_is_measured_by_the_time_that_passed() -> None:
     traffic = Traffic(SPAN, (BUSY, BUSY, BUSY, BUSY), (), TOTAL)
-    charts = golden_signals(traffic, Saturation(SPAN, (None,) * 4, (None,) * 4), (), START + timedelta(minutes=3, seconds=30))
+    charts = golden_signals(
+        traffic, Saturation(SPAN, (None,) * 4, (None,) * 4), (), START + timedelta(minutes=3, seconds=30)
+    )
 
     assert charts[1].rows[3][2] == pytest.approx(57 / 30)
 

@@ -44,7 +44,9 @@ def test_an_incident_is_told_in_words_and_counted_in_the_title(situation: Build,
 
     page = _page(sign_in("olga"))
 
-    assert "2 breakers refuse calls; 1 breaker is probing; 1 breaker is disabled; ingestion is degraded" in page
+    assert (
+        "2 breakers refuse calls; 1 breaker is probing; 1 breaker is disabled; ingestion is degraded" in page
+    )
     assert "<title>(5) Overview" in page
     assert "By olga: “GPU 3 is being swapped, back at 15:30”" in page
     assert reverse("breaker-reset", args=[KINDS[0].breaker]) in page
@@ -100,7 +102,9 @@ def test_a_part_that_did_not_change_is_answered_by_304(situation: Build, sign_in
     assert "no-cache" in first.headers["Cache-Control"]
 
 
-def test_each_signal_is_a_figure_with_its_points_as_a_table_and_as_csv(situation: Build, sign_in: SignIn) -> None:
+def test_each_signal_is_a_figure_with_its_points_as_a_table_and_as_csv(
+    situation: Build, sign_in: SignIn
+) -> None:
     situation("normal")
     client = sign_in("viktor")
 
@@ -152,7 +156,9 @@ def test_what_stands_for_others_is_noticed(situation: Build, sign_in: SignIn) ->
     assert "the rest stands under <strong>other</strong>" in _page(sign_in("viktor"))
 
 
-def test_series_without_calls_in_the_range_are_told_from_no_data_at_all(situation: Build, sign_in: SignIn) -> None:
+def test_series_without_calls_in_the_range_are_told_from_no_data_at_all(
+    situation: Build, sign_in: SignIn
+) -> None:
     situation("normal")
     Rollup.objects.all().delete()
 

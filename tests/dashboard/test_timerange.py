@@ -55,7 +55,9 @@ def test_without_an_end_the_range_ends_now() -> None:
         ({"to": "2026-11-23T11:00"}, "“from” cannot be read"),
     ],
 )
-def test_a_range_that_makes_no_sense_is_named_and_the_default_shown(query: dict[str, str], complaint: str) -> None:
+def test_a_range_that_makes_no_sense_is_named_and_the_default_shown(
+    query: dict[str, str], complaint: str
+) -> None:
     found = read_time_range(query, NOW)
 
     assert complaint in found.problem

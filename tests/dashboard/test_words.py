@@ -29,14 +29,25 @@ def test_durations_take_the_unit_that_fits(milliseconds: float | None, text: str
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), (0.0, "0 %"), (1e-6, "< 0.01 %"), (0.001, "0.10 %"), (0.178, "17.8 %"), (0.9999, "> 99.9 %"), (1.0, "100 %")],
+    [
+        (None, "–"),
+        (0.0, "0 %"),
+        (1e-6, "< 0.01 %"),
+        (0.001, "0.10 %"),
+        (0.178, "17.8 %"),
+        (0.9999, "> 99.9 %"),
+        (1.0, "100 %"),
+    ],
 )
-def test_a_share_never_shows_something_as_nothing_nor_nearly_all_as_all(value: float | None, text: str) -> None:
+def test_a_share_never_shows_something_as_nothing_nor_nearly_all_as_all(
+    value: float | None, text: str
+) -> None:
     assert words.share(value).replace(words.NBSP, " ") == text
 
 
 @pytest.mark.parametrize(
-    ("calls", "seconds", "text"), [(0, 60, "0/s"), (12, 60, "12/min"), (132, 60, "2.2/s"), (600_000, 60, "10,000/s")]
+    ("calls", "seconds", "text"),
+    [(0, 60, "0/s"), (12, 60, "12/min"), (132, 60, "2.2/s"), (600_000, 60, "10,000/s")],
 )
 def test_rare_calls_are_given_by_the_minute(calls: int, seconds: float, text: str) -> None:
     assert words.rate(calls, seconds) == text

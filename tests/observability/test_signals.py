@@ -121,7 +121,12 @@ def test_saturation_shows_the_fullest_look_of_each_step(django_assert_num_querie
     web = {"queue_depth": 50, "queue_limit": 200, "refused": 7, "commit_ms_p99": 3.5}
     for pid, age in ((1, 0), (2, 3_600)):
         ProcessRecord.objects.create(
-            host="a", pid=pid, role="web", started_at=START, seen_at=START - timedelta(seconds=age), metrics=web
+            host="a",
+            pid=pid,
+            role="web",
+            started_at=START,
+            seen_at=START - timedelta(seconds=age),
+            metrics=web,
         )
     for name, age in (("old", 900), ("new", 1)):
         seen = START - timedelta(seconds=age)

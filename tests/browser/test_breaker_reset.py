@@ -1,0 +1,89 @@
+"""An operator's hand on a breaker: with the keyboard alone, and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from featurememory.models import AuditEntry, Breaker
+from tests.browser.scenarios import KINDS
+
+Build = Callable[[str], None]
+Contexts = Callable[..., BrowserContext]
+NAME = KINDS[0].breaker
+
+
+def _tab_to(page: Page, label: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
+        )
+        if focused == label:
+            return
+    raise AssertionError(f"The keyboard does not reach {label!r}.")
+
+
+def _resets() -> int:
+    return AuditEntry.objects.filter(action="breaker.reset", subject=NAME).count()
+
+
+def test_a_breaker_is_reset_with_the_keyboard_alone(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    page = context_of("olga").new_page()
+    page.goto("/")
+
+    _tab_to(page, f"Reset {NAME}")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/reset/")
+    page.keyboard.type("the GPU is back")
+    _tab_to(page, "Reset")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/breakers/{NAME}/")
+
+    expect(page.get_by_role("status")).to_be_focused()
+    expect(page.get_by_role("status")).to_contain_text("was reset")
+    assert Breaker.objects.get(name=NAME).state == "closed"
+    assert _resets() == 1
+
+
+def test_a_double_submit_makes_one_audit_row(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    context = context_of("olga")
+    page = context.new_page()
+    page.goto(f"/breakers/{NAME}/reset/")
+    page.get_by_label("Reason").fill("twice")
+    sent = page.evaluate("Object.fromEntries(new FormData(document.querySelector('form[data-once]')))")
+
+    page.get_by_role("button", name="Reset", exact=True).dblclick()
+    page.wait_for_url(f"**/breakers/{NAME}/")
+    again = context.request.post(f"/breakers/{NAME}/reset/", form=sent)
+
+    assert again.ok
+    assert _resets() == 1
+
+
+def test_a_viewer_is_told_that_they_may_not(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    page = context_of("viktor").new_page()
+
+    response = page.goto(f"/breakers/{NAME}/reset/")
+
+    assert response is not None
+    assert response.status == 403
+    expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
+
+
+def test_status_and_reset_work_without_javascript(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    page = context_of("olga", java_script_enabled=False).new_page()
+    page.goto("/")
+
+    expect(page.get_by_role("heading", name="2 breakers refuse calls")).to_be_visible()
+    page.get_by_role("link", name=f"Reset {NAME}").click()
+    page.get_by_label("Reason").fill("by hand")
+    page.get_by_role("button", name="Reset", exact=True).click()
+
+    expect(page.get_by_role("status")).to_contain_text("was reset")
+    assert _resets() == 1
