@@ -120,8 +120,8 @@ class Supervisor:
 
     def _note_death(self, child: _Child, status: int) -> None:
         now = time.monotonic()
-        child.recent_deaths = 0 if now - child.started > SETTLED_AFTER_S else child.recent_deaths + 1
-        child.due = now + BACKOFF_S[min(child.recent_deaths, len(BACKOFF_S) - 1)]
+        child.recent_deaths = 1 if now - child.started > SETTLED_AFTER_S else child.recent_deaths + 1
+        child.due = now + BACKOFF_S[min(child.recent_deaths, len(BACKOFF_S)) - 1]
         child.last_exit = how_it_ended(status)
         child.restarts += 1
         child.pid = 0
