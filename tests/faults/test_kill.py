@@ -16,8 +16,8 @@ from featurememory import FeatureMemory, OperationContext
 from tests.servers import RunningServer, start_server, wait_until
 
 KILLS = 20
-WHOLE_EVERY = 3
-"""Each third kill takes the supervisor and its children; the others the web process, which is started again."""
+WHOLE_EVERY = 5
+"""Each fifth kill takes the supervisor and its children; the others the web process, which is started again."""
 
 
 class PlainClient:
