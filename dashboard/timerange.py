@@ -49,6 +49,11 @@ class TimeRange:
         return urlencode({"from": _short_iso(self.span.start), "to": _short_iso(self.span.end)})
 
     @property
+    def refresh_s(self) -> int:
+        """How often an open page asks again: a long range costs more and changes less."""
+        return max(30, self.span.step_s // 12)
+
+    @property
     def phrase(self) -> str:
         """As a part of a sentence."""
         if self.preset:

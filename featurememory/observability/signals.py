@@ -188,16 +188,19 @@ class _Sum:
 def read_traffic(span: Span) -> Traffic:
     """Latency, rate and errors from the minutes' rollups; one query."""
     minutes = Rollup.objects.filter(resolution=MINUTE, start__gte=span.start, start__lt=span.end)
-    by_step: dict[int, _Sum] = {}
-    by_series: dict[tuple[str, str], _Sum] = {}
+    cells: dict[tuple[int, str, str], _Sum] = {}
     for start, operation_type, model, *counts, longest, data in minutes.values_list(*_COLUMNS).iterator(
         5_000
     ):
-        minute = (tuple(counts), longest, Histogram.from_bytes(data))
-        by_step.setdefault(span.index_of(start), _Sum()).add(*minute)
-        by_series.setdefault((operation_type, model), _Sum()).add(*minute)
+        place = (span.index_of(start), operation_type, model)
+        cells.setdefault(place, _Sum()).add(tuple(counts), longest, Histogram.from_bytes(data))
+    by_step: dict[int, _Sum] = {}
+    by_series: dict[tuple[str, str], _Sum] = {}
+    for (step, *series), each in cells.items():
+        by_step.setdefault(step, _Sum()).add(each.counts, each.longest, each.histogram)
+        by_series.setdefault((series[0], series[1]), _Sum()).add(each.counts, each.longest, each.histogram)
     total = _Sum()
-    for each in by_step.values():
+    for each in by_series.values():
         total.add(each.counts, each.longest, each.histogram)
     nothing = _Sum()
     return Traffic(

@@ -134,12 +134,14 @@ def test_a_hidden_tab_asks_for_nothing(situation: Build, context_of: Contexts) -
 def test_the_first_operation_turns_the_page_over(situation: Build, context_of: Contexts) -> None:
     situation("empty")
     page = context_of("viktor").new_page()
+    page.clock.install()
     page.goto("/")
     expect(page.get_by_text("Waiting for the first operation.")).to_be_visible()
 
     SCENARIOS["normal"](timezone.now() + timedelta(milliseconds=1))
+    page.clock.run_for(4_000)
 
-    expect(page.get_by_role("heading", name="Golden signals")).to_be_visible(timeout=8_000)
+    expect(page.get_by_role("heading", name="Golden signals")).to_be_visible()
 
 
 def test_a_session_that_ended_leads_to_the_login_and_back(situation: Build, context_of: Contexts) -> None:

@@ -22,6 +22,10 @@ def test_a_preset_ends_with_the_step_that_holds_now(preset: str) -> None:
     assert found.query == f"range={preset}"
 
 
+def test_an_open_page_asks_for_a_long_range_less_often() -> None:
+    assert [read_time_range({"range": preset}, NOW).refresh_s for preset in PRESETS] == [30, 30, 30, 50, 300]
+
+
 def test_a_frozen_link_shows_the_same_range_at_any_later_time() -> None:
     found = read_time_range({"range": "6h"}, NOW)
 
