@@ -47,6 +47,7 @@ class BreakerMachine:
         "_begun",
         "_config",
         "_consecutive_failures",
+        "_counted",
         "_epoch",
         "_failed_rounds",
         "_least_rate_product",
@@ -103,10 +104,12 @@ class BreakerMachine:
 
     def record(self, permit: Permit, kind: Kind, now: float) -> Transition | None:
         """Takes the result of the call that got `permit`; late ones of an older epoch change nothing."""
+        if permit is self._counted and kind == "success":
+            return self._count_success(now)
         if permit.epoch != self._epoch or self._overlay is not None:
             return None
         if self._state == "closed":
-            return None if kind == "ignored" else self._count(kind == "failure", now)
+            return self._count(kind, now)
         if self._state != "half_open":
             return None
         settled = self._settle(now)
@@ -122,7 +125,9 @@ class BreakerMachine:
         if kind == "ignored" or self._overlay is not None:
             return ()
         if self._state == "closed":
-            moved = None if started_at < self._begun else self._count(kind == "failure", now)
+            if started_at < self._begun:
+                return ()
+            moved = self._count(kind, now)
             return () if moved is None else (moved,)
         if self._state == "open":
             if started_at < self._may_probe_at:
@@ -255,22 +260,30 @@ class BreakerMachine:
 
     # Deciding
 
-    def _count(self, failed: bool, now: float) -> Transition | None:
+    def _count(self, kind: Kind, now: float) -> Transition | None:
+        if kind == "success":
+            return self._count_success(now)
+        return self._count_failure(now) if kind == "failure" else None
+
+    def _count_success(self, now: float) -> Transition | None:
+        self._consecutive_failures = 0
         window = self._window
-        window.record(failed)
-        if failed:
-            self.flawless = None
-            self._consecutive_failures += 1
-            if self._consecutive_failures >= self._config.max_failures > 0:
-                figures = f"{self._consecutive_failures} failures in a row reached"
-                return self._open(
-                    now, "max_failures", f"{figures} max_failures = {self._config.max_failures}"
-                )
-        else:
-            self._consecutive_failures = 0
-            if not window.failures and window.flawless:
+        window.record(False)
+        if not window.failures:
+            if window.flawless:
                 self.flawless = self.open_door
-        return self._judge_rate(now) if 100 * window.failures >= self._least_rate_product else None
+        elif 100 * window.failures >= self._least_rate_product:
+            return self._judge_rate(now)
+        return None
+
+    def _count_failure(self, now: float) -> Transition | None:
+        self.flawless = None
+        self._window.record(True)
+        self._consecutive_failures += 1
+        if self._consecutive_failures >= self._config.max_failures > 0:
+            figures = f"{self._consecutive_failures} failures in a row reached"
+            return self._open(now, "max_failures", f"{figures} max_failures = {self._config.max_failures}")
+        return self._judge_rate(now)
 
     def _judge_rate(self, now: float) -> Transition | None:
         calls, failures = self._window.calls, self._window.failures
@@ -358,6 +371,7 @@ class BreakerMachine:
     def _hang_door(self) -> None:
         everybody = self._overlay == "disabled" or (self._overlay is None and self._state == "closed")
         self.open_door: Permit | None = Permit(self._epoch) if everybody else None
+        self._counted = self.open_door if self._state == "closed" and self._overlay is None else None
         self.flawless = None
 
     def _retry_after_ms(self, now: float) -> float | None:

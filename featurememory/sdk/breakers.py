@@ -43,7 +43,9 @@ class LocalBreaker:
         except BaseException as error:
             self.record(permit, outcome_kind(error))
             raise
-        self.record(permit, "success")
+        if permit is not self._machine.flawless:
+            with self._lock:
+                self._machine.record(permit, "success", monotonic())
         return result
 
     def admit(self) -> Permit | Refusal:

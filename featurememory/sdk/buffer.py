@@ -1,19 +1,28 @@
-"""Where finished operations wait to be sent: bounded, so that an absent server costs the host no memory."""
+"""Where finished operations wait to be sent: bounded, so that an absent server costs the host little memory."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from threading import Condition, RLock
 from time import monotonic
+from typing import NamedTuple
 
 from featurememory.sdk.encoding import Finished
 
 
-class Buffer:
-    """Holds at most `size` operations, those being sent included. When it is full the oldest goes, and is
-    counted: after an outage the newest say more.
+class Packed(NamedTuple):
+    """`size` operations, ready to be sent: their JSON texts, a line each, compressed."""
 
-    The lock is re-entrant, since signal handlers and finalizers of the host may come back in.
+    size: int
+    data: bytes
+
+
+class Buffer:
+    """Holds at most `size` operations. First they wait as they are, then the sender packs them, then they go.
+
+    When it is full the oldest are dropped, packed ones by the batch, and counted: after an outage the newest say
+    more. The lock is re-entrant, since signal handlers and finalizers of the host may come back in.
     """
 
     def __init__(self, size: int, batch_size: int) -> None:
@@ -25,72 +34,105 @@ class Buffer:
         self._lock = RLock()
         self._changed = Condition(self._lock)
         self._waiting: deque[Finished] = deque()
-        self._in_flight = 0
-        self._recorded = 0
-        self._settled = 0
-        self._closing = False
-        self._flushing = self._flushes = 0
+        self._first_at = 0.0
+        self._packed: deque[Packed] = deque()
+        self._sending = False
+        self._held = self._recorded = self._settled = 0
+        self._flushing = self.flushes = 0
         self.dropped = 0
+        self.closing = False
 
     after_fork = _begin
     """The operations of before the fork are the parent's to send."""
 
     def __len__(self) -> int:
-        return len(self._waiting) + self._in_flight
+        return self._held
 
     def put(self, finished: Finished) -> None:
         """Never waits for anything but the lock."""
         with self._lock:
             waiting = self._waiting
             self._recorded += 1
-            if self._closing:
-                self._drop(1)
+            self._held += 1
+            if self.closing:
+                self.settle(1, dropped=1)
                 return
             waiting.append(finished)
-            if len(waiting) + self._in_flight > self._size:
-                waiting.popleft()
-                self._drop(1)
-            if len(waiting) == 1 or len(waiting) == self._batch_size:
+            if self._held > self._size:
+                self._drop_oldest()
+            if len(waiting) == 1:
+                self._first_at = monotonic()
+                self._changed.notify_all()
+            elif len(waiting) == self._batch_size:
                 self._changed.notify_all()
 
-    def take(self, interval_s: float) -> list[Finished]:
-        """The next batch: as soon as it is full, `interval_s` after its first, or at once when somebody
-        flushes. Empty when the buffer is closed and empty."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
-            due = monotonic() + interval_s
-            while len(self._waiting) < self._batch_size and not (self._closing or self._flushing):
-                remaining = due - monotonic()
-                if remaining <= 0 or not self._changed.wait(remaining):
-                    break
-            count = min(len(self._waiting), self._batch_size)
-            batch = [self._waiting.popleft() for _ in range(count)]
-            self._in_flight = count
-            return batch
+    def take(self, interval_s: float, until: float | None, flushes_seen: int) -> list[Finished]:
+        """The next batch to pack: as soon as it is full, `interval_s` after its first, or at once when somebody
+        flushes or closes. Empty at `until`, by the monotonic clock, and when there was a flush not seen yet."""
+        with self._lock:
+            while True:
+                now, waiting = monotonic(), len(self._waiting)
+                due = self._first_at + interval_s if waiting else None
+                hurry = self.closing or self._flushing
+                if due is not None and (waiting >= self._batch_size or hurry or now >= due):
+                    self._first_at = now
+                    return [self._waiting.popleft() for _ in range(min(waiting, self._batch_size))]
+                if self.closing or self.flushes > flushes_seen or (until is not None and now >= until):
+                    return []
+                ends = [end for end in (due, until) if end is not None]
+                self._changed.wait(min(ends) - now if ends else None)
+
+    def keep(self, batches: Iterable[Packed]) -> None:
+        """Takes back as packed what `take` gave."""
+        with self._lock:
+            self._packed.extend(batches)
+
+    def restore(self, batch: Packed) -> None:
+        """Takes in what an earlier process has left."""
+        with self._lock:
+            self._recorded += batch.size
+            self._held += batch.size
+            self._packed.append(batch)
+            while self._held > self._size and len(self._packed) > 1:
+                self._drop_oldest()
+
+    @property
+    def packed(self) -> int:
+        """How many batches are packed, the one on its way included."""
+        return len(self._packed)
+
+    def begin_first(self) -> Packed | None:
+        """The oldest batch, which is not dropped while it is on its way; None when there is none."""
+        with self._lock:
+            self._sending = bool(self._packed)
+            return self._packed[0] if self._packed else None
+
+    def end_first(self, instead: Iterable[Packed] = (), *, answered: int = 0, dropped: int = 0) -> None:
+        """The oldest batch is done with, or taken apart."""
+        with self._lock:
+            self._packed.popleft()
+            self._packed.extendleft(reversed(list(instead)))
+            self._sending = False
+            self.settle(answered, dropped=dropped)
+
+    def retry_first(self) -> None:
+        """The oldest batch stays where it is."""
+        self._sending = False
 
     def settle(self, count: int, *, dropped: int = 0) -> None:
-        """The server has answered `count` of the operations taken; `dropped` of them could not even be
-        sent."""
-        with self._changed:
-            self._in_flight -= count
+        """`count` operations are out of the buffer, `dropped` of them without an answer."""
+        with self._lock:
+            self._held -= count
             self._settled += count
             self.dropped += dropped
             self._changed.notify_all()
 
-    def pause(self, seconds: float, *, unless_flushed: bool) -> None:
-        """Waits, but not beyond the end, nor, where it may be cut short, beyond the next flush."""
-        with self._changed:
-            flushes = self._flushes
-            self._changed.wait_for(
-                lambda: self._closing or (unless_flushed and self._flushes > flushes), seconds
-            )
-
     def wait_until_settled(self, timeout_s: float) -> bool:
         """True when all that was recorded before has been answered and nothing was dropped meanwhile."""
-        with self._changed:
+        with self._lock:
             target, dropped = self._recorded, self.dropped
             self._flushing += 1
-            self._flushes += 1
+            self.flushes += 1
             self._changed.notify_all()
             try:
                 done = self._changed.wait_for(lambda: self._settled >= target, timeout_s)
@@ -99,15 +141,19 @@ class Buffer:
             return done and self.dropped == dropped
 
     def close(self) -> None:
-        """No more waiting for full batches; `take` gives what is left."""
-        with self._changed:
-            self._closing = True
+        """No more waiting for full batches, and nothing new is taken in."""
+        with self._lock:
+            self.closing = True
             self._changed.notify_all()
 
-    @property
-    def closing(self) -> bool:
-        return self._closing
-
-    def _drop(self, count: int) -> None:
-        self._settled += count
-        self.dropped += count
+    def _drop_oldest(self) -> None:
+        oldest = 1 if self._sending else 0
+        if len(self._packed) > oldest:
+            count = self._packed[oldest].size
+            del self._packed[oldest]
+        elif self._waiting:
+            self._waiting.popleft()
+            count = 1
+        else:
+            return
+        self.settle(count, dropped=count)

@@ -19,7 +19,6 @@ class OperationContext:
     __slots__ = (
         "attributes",
         "breaker",
-        "breaker_name",
         "features",
         "model",
         "operation_type",
@@ -51,4 +50,7 @@ class OperationContext:
         self.breaker = breaker
         self.trace_id = trace_id
         self.span_id = span_id
-        self.breaker_name = breaker or default_breaker_name(operation_type, model)
+
+    @property
+    def breaker_name(self) -> str:
+        return self.breaker or default_breaker_name(self.operation_type, self.model)

@@ -167,5 +167,5 @@ def _code_flags(function: object) -> int:
     while hasattr(function, "func"):  # functools.partial
         function = function.func
     if not hasattr(function, "__code__"):
-        function = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted, not whether it is
+        function = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
     return getattr(getattr(function, "__code__", None), "co_flags", 0)

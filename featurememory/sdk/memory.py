@@ -54,6 +54,7 @@ class FeatureMemory:
         exit_timeout_s: float = 2.0,
         follow_breakers: bool = True,
         max_breakers: int = 1_000,
+        spool_path: str = "",
     ) -> None:
         """`url` empty: breakers only, nothing is sent. `breaker`: how breakers are configured for which the
         server says nothing else. Batches go when they are full or `flush_interval_s` old. Of more than
@@ -69,6 +70,7 @@ class FeatureMemory:
             exit_timeout_s=exit_timeout_s,
             follow_breakers=follow_breakers,
             max_breakers=max_breakers,
+            spool_path=spool_path,
         ).checked()
         config = breaker if isinstance(breaker, BreakerConfig) else BreakerConfig.from_mapping(breaker or {})
         self._breakers = Breakers(config, options.max_breakers)

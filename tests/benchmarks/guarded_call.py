@@ -1,0 +1,108 @@
+"""What a guarded call costs above the bare one, beside the breakers others use, in one run.
+
+Each figure is the best of many short runs, which is the least disturbed by what else the machine does.
+"""
+
+from __future__ import annotations
+
+import timeit
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from math import inf
+
+import circuitbreaker
+import pybreaker
+from purgatory import SyncCircuitBreakerFactory
+
+from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.sdk.breakers import LocalBreaker
+from tests.benchmarks import Row
+from tests.sdk.peer import running_peer
+
+RUNS, CALLS = 300, 90
+LIMITS = {
+    "breaker alone, all calls well": 500,
+    "breaker alone, a failure in the window": 500,
+    "handle_operation": 5_000,
+    "guard": 5_000,
+}
+
+
+Call = Callable[[Callable[[], object]], object]
+
+
+def run() -> list[Row]:
+    with running_peer() as peer, FeatureMemory(peer.url, follow_breakers=False) as memory:
+        context = OperationContext("text_to_audio", model="audioldm", parameters={"steps": 50})
+        guarded = memory.guard("text_to_audio", model="audioldm")(work)
+        blemished = LocalBreaker("blemished", BreakerConfig(max_failures=0, failure_rate_threshold=100))
+        costs = _measure(
+            {
+                "bare": lambda function: function(),
+                "breaker alone, all calls well": LocalBreaker("well", BreakerConfig()).call,
+                "breaker alone, a failure in the window": blemished.call,
+                "breaker alone, open, refusing": refusing(opened()),
+                "handle_operation": lambda function: memory.handle_operation(function, context),
+                "guard": lambda _: guarded(),
+                "pybreaker": pybreaker.CircuitBreaker().call,
+                "circuitbreaker": circuitbreaker.CircuitBreaker(name="peer").call,
+                "purgatory": with_purgatory(),
+            },
+            before_each=lambda: _fail(blemished),
+        )
+    bare = costs.pop("bare")
+    return [_row(name, cost - bare) for name, cost in costs.items()]
+
+
+def _measure(calls: dict[str, Call], before_each: Callable[[], None]) -> dict[str, float]:
+    """Nanoseconds a call, all in turns, so that what disturbs one disturbs the others."""
+    best = dict.fromkeys(calls, inf)
+    for _ in range(RUNS):
+        for name, call in calls.items():
+            before_each()
+            seconds = timeit.timeit(partial(call, work), number=CALLS)
+            best[name] = min(best[name], seconds / CALLS * 1e9)
+    return best
+
+
+def work() -> int:
+    return 42
+
+
+def opened() -> LocalBreaker:
+    breaker = LocalBreaker("benchmark", BreakerConfig(max_failures=1, reset_timeout_ms=60_000))
+    _fail(breaker)
+    return breaker
+
+
+def refusing(breaker: LocalBreaker) -> Call:
+    def call(function: Callable[[], object]) -> None:
+        with suppress(CircuitBreakerError):
+            breaker.call(function)
+
+    return call
+
+
+def _fail(breaker: LocalBreaker) -> None:
+    with suppress(ZeroDivisionError):
+        breaker.call(lambda: 1 / 0)
+
+
+def with_purgatory() -> Call:
+    breaker = SyncCircuitBreakerFactory().get_breaker("peer")
+
+    def call(function: Callable[[], object]) -> object:
+        with breaker:
+            return function()
+
+    return call
+
+
+def _row(name: str, cost: float) -> Row:
+    limit = LIMITS.get(name)
+    target = "-" if limit is None else f"< {limit:,.0f}"
+    return Row(
+        f"guarded call, {name}", "-", target, f"{cost:,.0f}", "ns", None if limit is None else cost < limit
+    )
