@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Literal, NamedTuple
 
 Kind = Literal["success", "failure", "ignored"]
@@ -58,15 +59,17 @@ class Transition(NamedTuple):
 class Permit:
     """Leave to run a call. All calls of a closed epoch share one; each probe has its own.
 
-    `transitions` is what asking for it has caused.
+    `transitions` is what asking for it has caused. `successes` counts, without a lock, those that need not be
+    recorded at once (BreakerMachine.relaxed).
     """
 
-    __slots__ = ("epoch", "probe", "transitions")
+    __slots__ = ("epoch", "probe", "successes", "transitions")
 
     def __init__(self, epoch: int, probe: int = 0, transitions: tuple[Transition, ...] = ()) -> None:
         self.epoch = epoch
         self.probe = probe
         self.transitions = transitions
+        self.successes = count()
 
 
 class Refusal(NamedTuple):

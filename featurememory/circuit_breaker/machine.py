@@ -39,15 +39,15 @@ class BreakerMachine:
     """One breaker. Not thread-safe: its owner holds the lock, never over the guarded call.
 
     Two attributes may be read without the lock. `open_door` is the permit that everybody gets while every
-    call may go, else None. `flawless` is that same permit while a success would change nothing, so need not
-    be recorded.
+    call may go, else None. `relaxed` is that same permit while a success cannot move the breaker: instead of
+    recording it, `next(permit.successes)` is enough.
     """
 
     __slots__ = (
         "_begun",
+        "_caught_up",
         "_config",
         "_consecutive_failures",
-        "_counted",
         "_epoch",
         "_failed_rounds",
         "_least_rate_product",
@@ -58,8 +58,8 @@ class BreakerMachine:
         "_since",
         "_state",
         "_window",
-        "flawless",
         "open_door",
+        "relaxed",
     )
 
     def __init__(self, config: BreakerConfig, *, random: Callable[[], float] = _random.random) -> None:
@@ -76,8 +76,8 @@ class BreakerMachine:
         self._failed_rounds = 0
         self._may_probe_at = 0.0
         self._round = ProbeRound()
+        self.relaxed: Permit | None = None
         self._least_rate_product = config.failure_rate_threshold * config.minimum_calls
-        self.flawless: Permit | None = None
         self._hang_door()
 
     # Calls
@@ -104,12 +104,10 @@ class BreakerMachine:
 
     def record(self, permit: Permit, kind: Kind, now: float) -> Transition | None:
         """Takes the result of the call that got `permit`; late ones of an older epoch change nothing."""
-        if permit is self._counted and kind == "success":
-            return self._count_success(now)
         if permit.epoch != self._epoch or self._overlay is not None:
             return None
         if self._state == "closed":
-            return self._count(kind, now)
+            return None if kind == "ignored" else self._count(kind == "failure", now)
         if self._state != "half_open":
             return None
         settled = self._settle(now)
@@ -127,7 +125,7 @@ class BreakerMachine:
         if self._state == "closed":
             if started_at < self._begun:
                 return ()
-            moved = self._count(kind, now)
+            moved = self._count(kind == "failure", now)
             return () if moved is None else (moved,)
         if self._state == "open":
             if started_at < self._may_probe_at:
@@ -194,6 +192,7 @@ class BreakerMachine:
 
     def status(self, now: float) -> BreakerStatus:
         """How it stands; reading changes nothing."""
+        self._catch_up()
         probing = self._state == "half_open"
         counts = self._round if probing else self._window
         calls = self._round.results if probing else self._window.calls
@@ -214,6 +213,7 @@ class BreakerMachine:
 
     def snapshot(self) -> dict[str, Any]:
         """All that `restore` needs, as JSON can keep it."""
+        self._catch_up()
         return {
             "format": SNAPSHOT_FORMAT,
             "state": self._state,
@@ -260,30 +260,30 @@ class BreakerMachine:
 
     # Deciding
 
-    def _count(self, kind: Kind, now: float) -> Transition | None:
-        if kind == "success":
-            return self._count_success(now)
-        return self._count_failure(now) if kind == "failure" else None
+    def _count(self, failed: bool, now: float) -> Transition | None:
+        self._catch_up()
+        window, config = self._window, self._config
+        window.record(failed)
+        if window.calls >= config.minimum_calls:
+            self.relaxed = self.open_door
+        if not failed:
+            self._consecutive_failures = 0
+        else:
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= config.max_failures > 0:
+                figures = f"{self._consecutive_failures} failures in a row reached"
+                return self._open(now, "max_failures", f"{figures} max_failures = {config.max_failures}")
+        return self._judge_rate(now) if 100 * window.failures >= self._least_rate_product else None
 
-    def _count_success(self, now: float) -> Transition | None:
-        self._consecutive_failures = 0
-        window = self._window
-        window.record(False)
-        if not window.failures:
-            if window.flawless:
-                self.flawless = self.open_door
-        elif 100 * window.failures >= self._least_rate_product:
-            return self._judge_rate(now)
-        return None
-
-    def _count_failure(self, now: float) -> Transition | None:
-        self.flawless = None
-        self._window.record(True)
-        self._consecutive_failures += 1
-        if self._consecutive_failures >= self._config.max_failures > 0:
-            figures = f"{self._consecutive_failures} failures in a row reached"
-            return self._open(now, "max_failures", f"{figures} max_failures = {self._config.max_failures}")
-        return self._judge_rate(now)
+    def _catch_up(self) -> None:
+        """Records the successes that were only counted. Asking the counter counts as one, which is taken off."""
+        if self.relaxed is None:
+            return
+        counted = next(self.relaxed.successes) - self._caught_up
+        self._caught_up += counted + 1
+        if counted:
+            self._consecutive_failures = 0
+            self._window.record_successes(counted)
 
     def _judge_rate(self, now: float) -> Transition | None:
         calls, failures = self._window.calls, self._window.failures
@@ -371,8 +371,8 @@ class BreakerMachine:
     def _hang_door(self) -> None:
         everybody = self._overlay == "disabled" or (self._overlay is None and self._state == "closed")
         self.open_door: Permit | None = Permit(self._epoch) if everybody else None
-        self._counted = self.open_door if self._state == "closed" and self._overlay is None else None
-        self.flawless = None
+        self.relaxed = None
+        self._caught_up = 0
 
     def _retry_after_ms(self, now: float) -> float | None:
         if self.state != "open":

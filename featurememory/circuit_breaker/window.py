@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice, repeat
 
 _SUCCESS, _FAILURE = "SF"
 
@@ -19,11 +20,6 @@ class CountWindow:
         self.calls = len(self._results)
         self.failures = sum(self._results)
 
-    @property
-    def flawless(self) -> bool:
-        """Full, and without a failure: one more success changes nothing."""
-        return self.failures == 0 and self.calls == self._size
-
     def record(self, failed: bool) -> None:
         results = self._results
         if self.calls < self._size:
@@ -33,6 +29,15 @@ class CountWindow:
         results.append(failed)
         if failed:
             self.failures += 1
+
+    def record_successes(self, count: int) -> None:
+        """As `record(False)`, `count` times."""
+        results = self._results
+        count = min(count, self._size)
+        leaving = max(self.calls + count - self._size, 0)
+        self.failures -= sum(islice(results, leaving))
+        self.calls += count - leaving
+        results.extend(repeat(False, count))
 
     def snapshot(self) -> str:
         """One letter a result, oldest first."""

@@ -43,9 +43,10 @@ class LocalBreaker:
         except BaseException as error:
             self.record(permit, outcome_kind(error))
             raise
-        if permit is not self._machine.flawless:
-            with self._lock:
-                self._machine.record(permit, "success", monotonic())
+        if permit is self._machine.relaxed:
+            next(permit.successes)
+        else:
+            self.record(permit, "success")
         return result
 
     def admit(self) -> Permit | Refusal:
@@ -57,7 +58,8 @@ class LocalBreaker:
             return self._machine.admit(monotonic())
 
     def record(self, permit: Permit, kind: Kind) -> None:
-        if kind == "success" and permit is self._machine.flawless:
+        if kind == "success" and permit is self._machine.relaxed:
+            next(permit.successes)
             return
         with self._lock:
             self._machine.record(permit, kind, monotonic())
