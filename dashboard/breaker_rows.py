@@ -101,6 +101,8 @@ def _in_a_row(status: BreakerStatus, limit: int) -> str:
 def _failed(status: BreakerStatus) -> str:
     if not status.calls:
         return "no call in the window"
+    if not status.failures and status.calls == 1:
+        return "the one call in the window did not fail"
     if not status.failures:
         return f"none of the last {plural(status.calls, 'call')} failed"
     figures = f"{status.failures} of the last {plural(status.calls, 'call')} failed"
