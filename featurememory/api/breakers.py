@@ -55,17 +55,6 @@ def list_breakers(request: HttpRequest, search: Query[BreakerSearch]) -> Breaker
     )
 
 
-@router.get(
-    "/{path:name}", auth=ScopedKey("read"),
-    response={200: BreakerView, 401: Problem, 403: Problem, 404: Problem}, summary="One breaker",
-)  # fmt: skip
-def get_breaker(request: HttpRequest, name: str) -> BreakerView:
-    breaker = Breaker.objects.filter(name=name).first()
-    if breaker is None:
-        raise fleet.UnknownBreaker(f"There is no breaker {name!r}.")
-    return view_breaker(breaker, timezone.now())
-
-
 def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
     def act(request: HttpRequest, name: str, body: Reason) -> BreakerView:
         caller: Caller = request.auth  # type: ignore[attr-defined]
@@ -85,3 +74,15 @@ _offer("reset", "Reset a breaker", fleet.reset_breaker)
 _offer("force-open", "Force a breaker open", fleet.force_open_breaker)
 _offer("disable", "Disable a breaker", fleet.disable_breaker)
 _offer("release", "Release a breaker", fleet.release_breaker)
+
+
+# After the actions: its path would match theirs.
+@router.get(
+    "/{path:name}", auth=ScopedKey("read"),
+    response={200: BreakerView, 401: Problem, 403: Problem, 404: Problem}, summary="One breaker",
+)  # fmt: skip
+def get_breaker(request: HttpRequest, name: str) -> BreakerView:
+    breaker = Breaker.objects.filter(name=name).first()
+    if breaker is None:
+        raise fleet.UnknownBreaker(f"There is no breaker {name!r}.")
+    return view_breaker(breaker, timezone.now())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sysconfig
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -27,8 +28,8 @@ class Tally:
     done: int = 0
     failed: int = 0
     refused: int = 0
-    moved: list[str] = field(default_factory=list)
-    """Breakers that opened, in order."""
+    opened: Counter[str] = field(default_factory=Counter)
+    """How often each breaker opened."""
 
 
 class Orchestrator:
@@ -98,7 +99,7 @@ class Orchestrator:
     def _note_open(self, breaker: str) -> None:
         if breaker not in self._open:
             self._open.add(breaker)
-            self.tally.moved.append(breaker)
+            self.tally.opened[breaker] += 1
 
 
 def _files() -> tuple[list[Path], list[Path]]:

@@ -64,13 +64,14 @@ class Command(BaseCommand):
             self._tell(orchestrator, memory)
         stop.set()
         delivered = memory.flush()
-        stats, moved = memory.stats(), orchestrator.tally.moved
+        stats, opened = memory.stats(), orchestrator.tally.opened
         recorded = stats.buffered + stats.sent + stats.dropped
         stored = stats.accepted + stats.duplicates
         self.stdout.write(f"Recorded {recorded}, on disk {stored}, dropped {stats.dropped}.")
         if not delivered:
             self.stdout.write("The server did not take the rest in time.")
-        self.stdout.write(f"Breakers that opened: {', '.join(moved) if moved else 'none'}.")
+        told = ", ".join(f"{name} ({times} times)" if times > 1 else name for name, times in opened.items())
+        self.stdout.write(f"Breakers that opened: {told or 'none'}.")
 
     def _tell(self, orchestrator: Orchestrator, memory: FeatureMemory) -> None:
         tally, stats = orchestrator.tally, memory.stats()
