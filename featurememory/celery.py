@@ -47,7 +47,7 @@ def make_app() -> Celery:
         worker_concurrency=2,
         broker_connection_retry_on_startup=True,
         beat_scheduler="celery.beat:Scheduler",
-        beat_max_loop_interval=5,
+        beat_max_loop_interval=1,  # also what stopping may wait for
         timezone="UTC",
     )
     app.autodiscover_tasks(["featurememory"], related_name="jobs")

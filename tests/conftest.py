@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from django.conf import settings
 
@@ -48,16 +51,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@pytest.fixture
-def database_environment(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+@contextlib.contextmanager
+def fresh_database() -> Iterator[dict[str, str]]:
     """Environment variables that give a server a database of its own, of the kind under test."""
     url = os.environ.get("DATABASE_URL")
     if url is None:
         yield {}
         return
-    import psycopg
-
-    name = f"server_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    name = f"server_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         yield {"DATABASE_URL": url.rsplit("/", 1)[0] + f"/{name}"}
@@ -65,9 +66,25 @@ def database_environment(tmp_path: Path, request: pytest.FixtureRequest) -> Iter
 
 
 @pytest.fixture
+def database_environment() -> Iterator[dict[str, str]]:
+    with fresh_database() as environment:
+        yield environment
+
+
+@pytest.fixture
 def server(tmp_path: Path, database_environment: dict[str, str]) -> Iterator[RunningServer]:
-    """Feature Memory as `manage.py up` runs it."""
+    """Feature Memory as `manage.py up` runs it, for one test."""
     with running_server(tmp_path / "server", **database_environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The same for all tests that neither stop it nor mind each other's rows."""
+    with (
+        fresh_database() as environment,
+        running_server(tmp_path_factory.mktemp("shared") / "server", **environment) as running,
+    ):
         yield running
 
 

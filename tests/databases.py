@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """On PostgreSQL only what touches the database is run again."""
     if config.getoption("--database") != "postgresql":
         return
-    touching = {"db", "transactional_db", "database_environment"}
+    touching = {"db", "transactional_db", "database_environment", "shared_server"}
     kept = [item for item in items if touching & set(getattr(item, "fixturenames", ()))]
     kept = [item for item in kept if item.get_closest_marker("sqlite_only") is None]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])

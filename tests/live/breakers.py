@@ -27,5 +27,7 @@ def open_breaker(server: RunningServer, key: str, model: str = "whisper") -> str
 
 
 def act(server: RunningServer, key: str, name: str, action: str, reason: str = "a test") -> None:
-    status, _, answer = server.request("POST", f"/api/v1/breakers/{name}/{action}", {"reason": reason}, key=key)
+    status, _, answer = server.request(
+        "POST", f"/api/v1/breakers/{name}/{action}", {"reason": reason}, key=key
+    )
     assert status == 200, answer
