@@ -84,7 +84,7 @@ def rate(traffic: Traffic, marks: Sequence[TransitionSeen], now: datetime) -> Ch
         _per_second(step.calls, at, traffic.span.step_s, now)
         for at, step in zip(traffic.span, traffic.steps, strict=True)
     ]
-    trace = _line(traffic.span, "calls", rates, "solid", "circle", "%{y:.3~s}/s") | {"fill": "tozeroy"}
+    trace = _line(traffic.span, "calls", rates, "solid", "circle", "%{y:.3~g}/s") | {"fill": "tozeroy"}
     seconds = max((min(traffic.span.end, now) - traffic.span.start).total_seconds(), 1.0)
     return Chart(
         key="rate",
@@ -95,7 +95,7 @@ def rate(traffic: Traffic, marks: Sequence[TransitionSeen], now: datetime) -> Ch
             ("calls", words.count(traffic.total.calls)),
         ),
         figure=_figure(
-            traffic.span, [trace], marks, {"tickformat": "~s", "ticksuffix": "/s", "rangemode": "tozero"}
+            traffic.span, [trace], marks, {"tickformat": "~g", "ticksuffix": "/s", "rangemode": "tozero"}
         ),
         columns=("calls", "calls per second"),
         rows=tuple(
@@ -163,7 +163,7 @@ def errors(traffic: Traffic, marks: Sequence[TransitionSeen]) -> Chart:
                 step.cancelled,
             ),
         ),
-        empty=_nothing_in(traffic),
+        empty=_nothing_in(traffic) or _nothing_failed(total),
     )
 
 
@@ -204,6 +204,14 @@ def saturated(saturation: Saturation, marks: Sequence[TransitionSeen]) -> Chart:
 
 def _nothing_in(traffic: Traffic) -> str:
     return "" if traffic.total.calls else "No operation ended in this range."
+
+
+def _nothing_failed(total: Figures) -> str:
+    return (
+        f"Nothing failed: {words.plural(total.calls, 'call')}, all succeeded."
+        if total.calls == total.success
+        else ""
+    )
 
 
 def _rows(traffic: Traffic, values: Callable[[Figures], tuple[Value, ...]]) -> tuple[Any, ...]:

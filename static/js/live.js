@@ -1,5 +1,6 @@
 // Refreshes parts of the page: <... data-live="5" hx-get="..." hx-trigger="refresh"> every 5 s, never while the tab
-// is hidden. Two refreshes of a part that failed in a row show the stale banner; the next that succeeds takes it away.
+// is hidden; a change of state makes every part due at once. Two refreshes of a part that failed in a row show the
+// stale banner; the next that succeeds takes it away.
 
 const TOLERATED = 1;
 const skew = Date.parse(document.documentElement.dataset.now) - Date.now();
@@ -39,6 +40,7 @@ function announce(element) {
   if (announcer.dataset.last !== source.dataset.announce) {
     announcer.dataset.last = source.dataset.announce;
     announcer.textContent = source.dataset.announce;
+    for (const part of parts.values()) part.due = 0;
   }
 }
 

@@ -95,6 +95,18 @@ def test_a_change_of_state_is_announced_once_and_titles_the_page(
     expect(page).to_have_title("Overview · Feature Memory")
 
 
+def test_a_change_of_state_refreshes_the_charts_at_once(situation: Build, context_of: Contexts) -> None:
+    situation("normal")
+    page = context_of("viktor").new_page()
+    page.goto("/")
+    expect(page.get_by_text("No breaker changed its state")).to_be_visible()
+
+    force_open_breaker(KINDS[0].breaker, actor="olga", reason="maintenance")
+    _refresh(page, ".status")
+
+    expect(page.locator(".changes")).to_contain_text("By olga: “maintenance”")
+
+
 def test_two_failed_refreshes_show_the_stale_banner_and_the_next_good_one_takes_it_away(
     situation: Build, context_of: Contexts
 ) -> None:

@@ -103,3 +103,12 @@ def test_nothing_to_draw_is_said_in_words() -> None:
     )
     assert silent[0].empty == "Every call was rejected; none ran."
     assert silent[3].empty == "No process reported its queue in this range."
+
+
+def test_no_failure_is_another_sentence_than_no_call() -> None:
+    fine = Figures(success=30, p50=1.0, p95=2.0, p99=3.0, longest=3.0)
+
+    assert (
+        _charts(Traffic(SPAN, (fine,) * 4, (), fine))["errors"].empty
+        == "Nothing failed: 30 calls, all succeeded."
+    )
