@@ -8,9 +8,15 @@ from featurememory.models import LiveSequence
 def lock_sequence() -> LiveSequence:
     """The sequence's row, locked until the caller's transaction ends.
 
-    Whoever holds it is alone, over all processes, in giving out numbers; the row is made by the first migration.
+    Whoever holds it is alone, over all processes, in giving out numbers. The first migration makes the row; a
+    flushed database gets it again.
     """
-    return LiveSequence.objects.select_for_update().get(id=1)
+    locked = LiveSequence.objects.select_for_update()
+    try:
+        return locked.get(id=1)
+    except LiveSequence.DoesNotExist:
+        LiveSequence.objects.bulk_create([LiveSequence(id=1)], ignore_conflicts=True)
+        return locked.get(id=1)
 
 
 def next_sequence_numbers(count: int) -> range:
@@ -24,4 +30,4 @@ def next_sequence_numbers(count: int) -> range:
 
 def last_sequence_number() -> int:
     """The newest number that is committed."""
-    return LiveSequence.objects.values_list("last", flat=True).get(id=1)
+    return LiveSequence.objects.values_list("last", flat=True).filter(id=1).first() or 0

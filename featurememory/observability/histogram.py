@@ -126,7 +126,8 @@ class Histogram:
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:
         """The inverse of `to_bytes`; ValueError when `data` cannot come from it."""
-        histogram = cls()
+        histogram = cls.__new__(cls)
+        histogram.counts = {}
         if not data:
             return histogram
         data = memoryview(data)
