@@ -17,12 +17,12 @@ class OperationContext:
     """
 
     __slots__ = (
-        "attributes",
+        "_attributes",
+        "_parameters",
         "breaker",
         "features",
         "model",
         "operation_type",
-        "parameters",
         "space",
         "span_id",
         "trace_id",
@@ -43,8 +43,8 @@ class OperationContext:
     ) -> None:
         self.operation_type = operation_type
         self.model = model
-        self.parameters: dict[str, Any] | None = dict(parameters) if parameters else None
-        self.attributes: dict[str, Any] | None = dict(attributes) if attributes else None
+        self._parameters = _kept(parameters)
+        self._attributes = _kept(attributes)
         self.features: tuple[float, ...] | None = None if features is None else tuple(features)
         self.space = space
         self.breaker = breaker
@@ -52,5 +52,23 @@ class OperationContext:
         self.span_id = span_id
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        return _shown(self._parameters)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return _shown(self._attributes)
+
+    @property
     def breaker_name(self) -> str:
         return self.breaker or default_breaker_name(self.operation_type, self.model)
+
+
+def _kept(mapping: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Keys, then values: half the size of a dictionary, of which thousands may wait."""
+    return (*mapping, *mapping.values()) if mapping else ()
+
+
+def _shown(kept: tuple[Any, ...]) -> dict[str, Any]:
+    half = len(kept) // 2
+    return dict(zip(kept[:half], kept[half:], strict=True))

@@ -59,7 +59,7 @@ class GuardedOperation:
     def parameters(self) -> dict[str, Any]:
         """What the operation is called with; may be changed until its end."""
         if self._parameters is None:
-            self._parameters = dict(self._context.parameters or ())
+            self._parameters = self._context.parameters
         return self._parameters
 
     @parameters.setter
@@ -70,7 +70,7 @@ class GuardedOperation:
     def attributes(self) -> dict[str, Any]:
         """Whatever else is worth remembering; may be changed until its end."""
         if self._attributes is None:
-            self._attributes = dict(self._context.attributes or ())
+            self._attributes = self._context.attributes
         return self._attributes
 
     @attributes.setter

@@ -99,3 +99,16 @@ def test_permits_of_an_older_round_give_nothing_back() -> None:
     assert permit(machine, 2).probe == 1
     machine.record(old, "ignored", 2)
     assert refusal(machine, 2).state == "half_open"
+
+
+def test_results_that_are_back_use_up_their_permits() -> None:
+    machine = opened(half_open_permits=3)
+    calls(machine, "S", 1)
+    permit(machine, 1)
+    permit(machine, 1)
+    assert refusal(machine, 1).state == "half_open"
+
+
+def test_reaching_the_threshold_exactly_opens_it() -> None:
+    machine = opened(half_open_permits=4, failure_rate_threshold=50)
+    assert causes(calls(machine, "SFSF", 1)) == ["probe_failed"]

@@ -96,3 +96,26 @@ def test_an_open_breaker_admits_nothing_until_its_time() -> None:
     machine = opened()
     assert {refusal(machine, now / 100).state for now in range(100)} == {"open"}
     assert permit(machine, 1.0)
+
+
+def test_successes_that_were_only_counted_break_a_run_of_failures_and_fill_the_window() -> None:
+    machine = breaker(max_failures=3, minimum_calls=1, window_size=10, failure_rate_threshold=100)
+    calls(machine, "SFF")
+    everybody = machine.relaxed
+    assert everybody is not None
+    next(everybody.successes)
+    assert calls(machine, "FF") == []
+    assert (machine.status(0).calls, machine.status(0).failures) == (6, 4)
+    for _ in range(25):
+        next(everybody.successes)
+    assert (machine.status(0).calls, machine.status(0).failures) == (10, 0)
+
+
+def test_a_breaker_that_a_success_could_move_is_not_relaxed() -> None:
+    machine = breaker(minimum_calls=5)
+    calls(machine, "SSSS")
+    assert machine.relaxed is None
+    calls(machine, "S")
+    assert machine.relaxed is permit(machine, 0)
+    machine.force_open(0)
+    assert machine.relaxed is None
