@@ -28,6 +28,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         return
     directory = Path(_resources.enter_context(tempfile.TemporaryDirectory(prefix="featurememory-tests-")))
     os.environ["FEATUREMEMORY_DATA_DIR"] = str(directory / "data")
+    (directory / "data" / "static").mkdir(parents=True)
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
     if early_config.known_args_namespace.database == "postgresql":
@@ -43,7 +44,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what touches the database is run again."""
+    """On PostgreSQL only what touches the database is run again.
+
+    Browser tests come last: Playwright leaves an event loop running, in which no test can start one of its own.
+    """
+    items.sort(key=lambda item: "browser" in item.path.parts)
     if config.getoption("--database") != "postgresql":
         return
     touching = {"db", "transactional_db", "database_environment", "shared_server"}
