@@ -108,7 +108,7 @@ def _processes() -> Iterator[Metric]:
         labels=labels,
     )
     commit = GaugeMetricFamily(
-        "featurememory_ingestion_commit_seconds", "The last commits.", labels=(*labels, "quantile")
+        "featurememory_ingestion_commit_seconds", "The last commits.", labels=(*labels, "statistic")
     )
     streams = GaugeMetricFamily("featurememory_live_streams", "Open event streams.", labels=labels)
     restarts = GaugeMetricFamily(
@@ -125,8 +125,10 @@ def _processes() -> Iterator[Metric]:
         limit.add_metric(process, row.metrics.get("queue_limit", 0))
         refused.add_metric(process, row.metrics.get("refused", 0))
         streams.add_metric(process, row.metrics.get("streams", 0))
-        for quantile, key in (("0.5", "commit_ms_p50"), ("0.99", "commit_ms_p99")):
-            commit.add_metric((*process, quantile), (row.metrics.get(key) or 0.0) / 1_000)
+        for statistic in ("p50", "p99"):
+            commit.add_metric(
+                (*process, statistic), (row.metrics.get(f"commit_ms_{statistic}") or 0.0) / 1_000
+            )
     yield from (depth, limit, refused, commit, streams, restarts)
 
 
