@@ -44,7 +44,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what touches the database is run again.
+    """On PostgreSQL only what touches the database is run again, without the browser (pages have tests of their own).
 
     Browser tests come last: Playwright leaves an event loop running, in which no test can start one of its own.
     """
@@ -54,5 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     touching = {"db", "transactional_db", "database_environment", "shared_server"}
     kept = [item for item in items if touching & set(getattr(item, "fixturenames", ()))]
     kept = [item for item in kept if item.get_closest_marker("sqlite_only") is None]
+    kept = [item for item in kept if "browser" not in item.path.parts]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept

@@ -40,7 +40,7 @@ def ensure_administrator() -> str | None:
     With FEATUREMEMORY_ADMIN_PASSWORD set that is the password, also when it was another before.
     """
     users = get_user_model().objects
-    given = os.environ.get(PASSWORD_VARIABLE)
+    given = os.environ.get(PASSWORD_VARIABLE) or None
     with transaction.atomic():
         admin = users.filter(username=FIRST_ADMINISTRATOR).first()
         if given is None and (admin is not None or users.filter(is_superuser=True).exists()):

@@ -9,8 +9,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.live.breakers import open_breaker
 from tests.servers import RunningServer, free_port, program, wait_until
+
+pytestmark = pytest.mark.sqlite_only
 
 
 def test_promtool_finds_nothing_to_say(shared_server: RunningServer) -> None:
