@@ -6,7 +6,7 @@ from django.urls import include, path
 from featurememory.api import api
 from featurememory.api.docs import documentation, openapi_document
 from featurememory.api.probes import healthz, readyz
-from featurememory.observability.exposition import metrics
+from featurememory.api.scrape import metrics
 
 urlpatterns = [
     path("", include("dashboard.urls")),

@@ -17,7 +17,7 @@ def allow(caller: Caller | None, scope: str) -> Caller:
             "unauthorized",
             "A key is needed",
             "Send `Authorization: Bearer fm_...` with a key that was not revoked; "
-            "`manage.py createapikey NAME --scope SCOPE` makes one.",
+            f"`manage.py createapikey NAME --scope {scope}` makes one.",
         )
     if scope not in caller.scopes:
         raise ProblemError(

@@ -1,4 +1,4 @@
-"""/metrics for Prometheus: django-prometheus' own families, and the memory's, computed from the database.
+"""The memory's families for Prometheus, computed from the database; they stand beside django-prometheus' own.
 
 What all processes share is read where all of them write it, so that whichever process is scraped, the answer is
 the same. Figures of one process carry its name as a label.
@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import Count, Max, Sum
-from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
-from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from featurememory.access import KEYS
 from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord, Rollup, Series, Source
 from featurememory.models.rollup import OTHER
 from featurememory.observability.health import SEEN_WITHIN
@@ -162,17 +157,3 @@ def _health() -> Iterator[Metric]:
 
 
 REGISTRY.register(MemoryCollector())
-
-
-@require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
-    """The exposition, for a key with the scope `read` or a listed address."""
-    if request.META.get("REMOTE_ADDR") not in settings.CONFIGURATION.metrics_addresses:
-        caller = KEYS.caller(request.headers.get("Authorization", ""))
-        if caller is None or "read" not in caller.scopes:
-            detail = (
-                "Send a key with the scope `read`, or list your address in FEATUREMEMORY_METRICS_ADDRESSES."
-            )
-            return JsonResponse({"detail": detail}, status=401 if caller is None else 403)
-    exposition: HttpResponse = ExportToDjangoView(request)
-    return exposition

@@ -1,0 +1,191 @@
+"""Health is judged from what was seen, the worst decides, and silence is never green."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from featurememory.jobs import KEEP_PROCESSES, KEEP_SNAPSHOTS, forget_the_old
+from featurememory.models import HealthSnapshot, ProcessRecord
+from featurememory.observability.health import (
+    RESTARTED_WITHIN,
+    SEEN_WITHIN,
+    Component,
+    ProcessSeen,
+    Status,
+    judge_breakers,
+    judge_database,
+    judge_ingestion,
+    judge_live_bus,
+    judge_processes,
+    overall,
+)
+from featurememory.observability.health_snapshot import STALE_AFTER, take_snapshot
+from tests.operations import bearer
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+ALL_ROLES = ("web", "worker", "beat")
+
+
+def seen(role: str = "web", ago: timedelta = timedelta(), **changes: Any) -> ProcessSeen:
+    started_at = changes.pop("started_at", NOW - timedelta(days=1))
+    metrics = {"queue_depth": 0, "queue_limit": 100, "commit_ms_p99": 3.0} | changes.pop("metrics", {})
+    return ProcessSeen(
+        role,
+        f"{role} host:1",
+        started_at,
+        NOW - ago,
+        changes.get("restarts", 0),
+        changes.get("last_exit", ""),
+        metrics,
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ([], Status.UNHEALTHY),
+        ([Status.HEALTHY], Status.HEALTHY),
+        ([Status.HEALTHY, Status.DEGRADED], Status.DEGRADED),
+        ([Status.DEGRADED, Status.UNHEALTHY, Status.HEALTHY], Status.UNHEALTHY),
+    ],
+)
+def test_the_worst_component_decides_the_whole(statuses: list[Status], expected: Status) -> None:
+    assert overall(Component(status, "") for status in statuses) is expected
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected", "said"),
+    [
+        ({}, Status.HEALTHY, "as they come"),
+        ({"commit_ms_p99": None}, Status.HEALTHY, "as they come"),
+        ({"queue_depth": 49}, Status.HEALTHY, "as they come"),
+        ({"queue_depth": 50}, Status.DEGRADED, "50% full"),
+        ({"queue_depth": 90}, Status.UNHEALTHY, "90% full"),
+        ({"commit_ms_p99": 250.0}, Status.DEGRADED, "250 ms"),
+        ({"commit_ms_p99": 2_000.0}, Status.UNHEALTHY, "2,000 ms"),
+        ({"commit_ms_p99": 2_000.0, "queue_depth": 60}, Status.UNHEALTHY, "2,000 ms"),
+    ],
+)
+def test_ingestion_is_judged_by_its_queue_and_its_commits(
+    metrics: dict[str, Any], expected: Status, said: str
+) -> None:
+    judged = judge_ingestion([seen(), seen(metrics=metrics)], NOW)
+    assert judged.status is expected
+    assert said in judged.reason
+
+
+def test_ingestion_without_a_living_web_process_is_unhealthy() -> None:
+    gone = seen(ago=SEEN_WITHIN + timedelta(seconds=1))
+    assert judge_ingestion([gone, seen("worker")], NOW).status is Status.UNHEALTHY
+    assert judge_ingestion([seen(ago=SEEN_WITHIN)], NOW).status is Status.HEALTHY
+
+
+def test_a_web_process_whose_writer_has_not_begun_is_no_trouble() -> None:
+    silent = ProcessSeen("web", "web host:1", NOW, NOW, 0, "", {})
+    assert judge_ingestion([silent], NOW).status is Status.HEALTHY
+
+
+def test_a_database_that_takes_no_writes_is_unhealthy_and_says_why() -> None:
+    judged = judge_database(None, "disk full", None)
+    assert judged.status is Status.UNHEALTHY
+    assert "disk full" in judged.reason
+
+
+def test_a_slow_write_degrades_the_database() -> None:
+    assert judge_database(1.0, "", 1).status is Status.HEALTHY
+    assert judge_database(2_000.0, "", 1).status is Status.DEGRADED
+
+
+def test_all_processes_running_is_healthy() -> None:
+    assert judge_processes([seen(role) for role in ALL_ROLES], NOW).status is Status.HEALTHY
+
+
+@pytest.mark.parametrize("missing", ALL_ROLES)
+def test_a_process_not_heard_of_is_named(missing: str) -> None:
+    late = SEEN_WITHIN + timedelta(seconds=1)
+    processes = [seen(role, late if role == missing else timedelta()) for role in ALL_ROLES]
+    judged = judge_processes(processes, NOW)
+    assert judged.status is Status.UNHEALTHY
+    assert missing in judged.reason
+
+
+def test_a_restart_is_seen_for_a_while_with_how_the_last_one_ended() -> None:
+    others = [seen("worker"), seen("beat")]
+    fresh = seen("web", restarts=2, last_exit="killed by SIGKILL", started_at=NOW - RESTARTED_WITHIN)
+    judged = judge_processes([fresh, *others], NOW)
+    assert judged.status is Status.DEGRADED
+    assert "2 times" in judged.reason
+    assert "SIGKILL" in judged.reason
+    settled = seen("web", restarts=2, started_at=NOW - RESTARTED_WITHIN - timedelta(seconds=1))
+    assert judge_processes([settled, *others], NOW).status is Status.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("states", "expected", "said"),
+    [
+        ({}, Status.HEALTHY, "None yet"),
+        ({"closed": 3, "disabled": 1}, Status.HEALTHY, "All closed"),
+        ({"closed": 3, "open": 1}, Status.DEGRADED, "1 breaker refuses"),
+        ({"forced_open": 1, "open": 1}, Status.DEGRADED, "2 breakers refuse"),
+        ({"half_open": 1}, Status.DEGRADED, "1 breaker is probing"),
+    ],
+)
+def test_breakers_are_judged_by_how_many_refuse(states: dict[str, int], expected: Status, said: str) -> None:
+    judged = judge_breakers(states)
+    assert judged.status is expected
+    assert said in judged.reason
+
+
+def test_news_that_come_late_degrade_the_live_bus() -> None:
+    assert judge_live_bus("Redis", "").status is Status.HEALTHY
+    assert judge_live_bus("Redis", "refused").status is Status.DEGRADED
+
+
+def test_a_snapshot_holds_every_component_with_its_reason(db: None, now: datetime) -> None:
+    for role in ALL_ROLES:
+        ProcessRecord.objects.create(host="h", pid=1, role=role, started_at=now, seen_at=now)
+    snapshot = take_snapshot(now)
+    assert set(snapshot.components) == {"ingestion", "database", "jobs", "breakers", "live bus"}
+    assert all(each["reason"] for each in snapshot.components.values())
+    assert snapshot.components["database"]["metrics"]["size_bytes"] > 0
+    assert snapshot.status == "healthy", snapshot.components
+
+
+def test_the_same_moment_is_written_down_once(db: None, now: datetime) -> None:
+    take_snapshot(now)
+    take_snapshot(now)
+    assert HealthSnapshot.objects.count() == 1
+
+
+def test_the_api_never_shows_green_without_a_fresh_snapshot(
+    client: Client, api_key: str, now: datetime
+) -> None:
+    def asked() -> Any:
+        return client.get("/api/v1/health", headers=bearer(api_key)).json()
+
+    assert asked() == {"status": "unknown", "checked_at": None, "components": {}}
+    snapshot = HealthSnapshot.objects.create(at=now, status="healthy", components={})
+    assert asked()["status"] == "healthy"
+    snapshot.at = now - STALE_AFTER - timedelta(seconds=1)
+    snapshot.save()
+    assert asked()["status"] == "unknown"
+
+
+def test_what_is_past_its_time_is_forgotten(db: None, now: datetime) -> None:
+    for age in (timedelta(), KEEP_SNAPSHOTS - timedelta(minutes=1), KEEP_SNAPSHOTS + timedelta(minutes=1)):
+        HealthSnapshot.objects.create(at=now - age, status="healthy", components={})
+    for age in (timedelta(), KEEP_PROCESSES + timedelta(minutes=1)):
+        ProcessRecord.objects.create(host="h", pid=1, role="web", started_at=now - age, seen_at=now - age)
+    forget_the_old()
+    assert HealthSnapshot.objects.count() == 2
+    assert ProcessRecord.objects.count() == 1
+
+
+def test_a_process_that_answers_is_alive_and_ready(client: Client, db: None) -> None:
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").json() == {"status": "ready"}
+    assert client.post("/healthz").status_code == 405
