@@ -43,27 +43,23 @@ async def _waits(server: RunningServer, key: str, breaker: str) -> list[float]:
     waits = []
     for _ in range(TRIES):
         began = time.perf_counter()
-        heard = [asyncio.ensure_future(_transition(stream)) for stream in streams]
+        heard = [asyncio.ensure_future(_line(reader, b"event: transition")) for reader, _ in streams]
         await asyncio.to_thread(act, server, key, breaker, "reset")
         await asyncio.gather(*heard)
         waits.append((time.perf_counter() - began) * 1_000)
     return waits
 
 
-async def _open_stream(port: int, key: str) -> asyncio.StreamReader:
+async def _open_stream(port: int, key: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         b"GET /api/v1/breakers/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         b"Authorization: Bearer " + key.encode() + b"\r\n\r\n"
     )
     await _line(reader, b"event: snapshot")
-    return reader
-
-
-async def _transition(reader: asyncio.StreamReader) -> None:
-    await _line(reader, b"event: transition")
+    return reader, writer
 
 
 async def _line(reader: asyncio.StreamReader, beginning: bytes) -> None:
-    while not (await asyncio.wait_for(reader.readline(), 10)).startswith(beginning):
-        pass
+    while not (line := await asyncio.wait_for(reader.readline(), 10)).startswith(beginning):
+        assert line, "the stream ended"
