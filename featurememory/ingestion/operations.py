@@ -6,6 +6,7 @@ taken apart, so that one bad operation is refused by name and the others go on.
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -240,7 +241,7 @@ def field_errors(wrong: ValidationError, prefix: str = "") -> list[FieldError]:
     """Pydantic's findings in our words, at most ten."""
     errors = [
         FieldError(
-            field=prefix + ".".join(str(part) for part in error["loc"]) or "operation",
+            field=prefix + ".".join(_printable(str(part)) for part in error["loc"]) or "operation",
             code=error["type"],
             message=_FIELD_ADVICE.get(error["type"], error["msg"]),
         )
@@ -278,25 +279,18 @@ def _decode_one_by_one(body: bytes, now: datetime, max_age: timedelta) -> Decode
             decoded.operations.append(judged)
         else:
             given = item.get("id") if isinstance(item, dict) else None
-            identity = given[:100] if isinstance(given, str) else None
+            identity = _printable(given) if isinstance(given, str) else None
             decoded.rejected.append(Rejection(index=index, id=identity, errors=judged))
     return decoded
 
 
 def _batch_members(body: bytes) -> tuple[list[object], Sender | None]:
-    try:
-        value = from_json(body)
-    except ValueError as wrong:
-        raise MalformedBatch(
-            "The body is not JSON.",
-            [FieldError(field="body", code="malformed_json", message=str(wrong)[:300])],
-            readable=False,
-        ) from None
+    value = _parsed(body)
     if not isinstance(value, dict) or not isinstance(value.get("operations"), list):
         raise _unusable("operations", "missing", 'the body must be {"operations": [...]}')
     unknown = sorted(set(value) - {"operations", "source"})
     if unknown:
-        raise _unusable(unknown[0][:100], "extra_forbidden", "is not a known field of a batch; leave it out")
+        raise _unusable(_printable(unknown[0]), "extra_forbidden", "is not a known field of a batch; leave it out")
     items = value["operations"]
     if len(items) > MAX_OPERATIONS:
         message = f"holds {len(items)} operations; send at most {MAX_OPERATIONS} in one batch"
@@ -308,6 +302,27 @@ def _batch_members(body: bytes) -> tuple[list[object], Sender | None]:
     except ValidationError as wrong:
         errors = field_errors(wrong, "source.")
         raise MalformedBatch("The batch's source cannot be read.", errors, readable=True) from None
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON in `body`.
+
+    Pydantic's parser refuses a text as a whole for one lone surrogate or too deep a nesting. The standard
+    library's reads on, so that only the operation that holds it is refused.
+    """
+    try:
+        return from_json(body)
+    except ValueError as wrong:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            error = FieldError(field="body", code="malformed_json", message=str(wrong)[:300])
+            raise MalformedBatch("The body is not JSON.", [error], readable=False) from None
+
+
+def _printable(text: str) -> str:
+    """What can be sent back of a name that the caller gave: its beginning, in characters that UTF-8 has."""
+    return text[:100].encode(errors="replace").decode()
 
 
 def _unusable(field: str, code: str, message: str) -> MalformedBatch:
