@@ -5,210 +5,438 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('prefix', models.CharField(help_text="the key's first characters, to tell keys apart", max_length=12)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('scopes', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField()),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "prefix",
+                    models.CharField(
+                        help_text="the key's first characters, to tell keys apart", max_length=12
+                    ),
+                ),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("scopes", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField()),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'API key',
-                'ordering': ('name',),
+                "verbose_name": "API key",
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='Breaker',
+            name="Breaker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=401, unique=True)),
-                ('operation_type', models.CharField(blank=True, max_length=200)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('config', models.JSONField(blank=True, default=dict, help_text='what differs from the defaults')),
-                ('state', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half Open'), ('forced_open', 'Forced Open'), ('disabled', 'Disabled')], default='closed', max_length=12)),
-                ('computed_state', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half Open'), ('forced_open', 'Forced Open'), ('disabled', 'Disabled')], default='closed', max_length=12)),
-                ('epoch', models.PositiveBigIntegerField(default=0)),
-                ('version', models.PositiveBigIntegerField(default=0, help_text='grows with each transition')),
-                ('revision', models.PositiveBigIntegerField(default=0, help_text='grows with each write of the row')),
-                ('machine', models.JSONField(blank=True, default=dict)),
-                ('changed_at', models.DateTimeField(help_text='when the state last changed')),
-                ('last_result_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=401, unique=True)),
+                ("operation_type", models.CharField(blank=True, max_length=200)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                (
+                    "config",
+                    models.JSONField(blank=True, default=dict, help_text="what differs from the defaults"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("open", "Open"),
+                            ("half_open", "Half Open"),
+                            ("forced_open", "Forced Open"),
+                            ("disabled", "Disabled"),
+                        ],
+                        default="closed",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "computed_state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("open", "Open"),
+                            ("half_open", "Half Open"),
+                            ("forced_open", "Forced Open"),
+                            ("disabled", "Disabled"),
+                        ],
+                        default="closed",
+                        max_length=12,
+                    ),
+                ),
+                ("epoch", models.PositiveBigIntegerField(default=0)),
+                (
+                    "version",
+                    models.PositiveBigIntegerField(default=0, help_text="grows with each transition"),
+                ),
+                (
+                    "revision",
+                    models.PositiveBigIntegerField(default=0, help_text="grows with each write of the row"),
+                ),
+                ("machine", models.JSONField(blank=True, default=dict)),
+                ("changed_at", models.DateTimeField(help_text="when the state last changed")),
+                ("last_result_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ('name',),
-                'permissions': (('operate_breaker', 'Can reset, force open, disable and release breakers'),),
+                "ordering": ("name",),
+                "permissions": (("operate_breaker", "Can reset, force open, disable and release breakers"),),
             },
         ),
         migrations.CreateModel(
-            name='HealthSnapshot',
+            name="HealthSnapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(unique=True)),
-                ('status', models.CharField(choices=[('healthy', 'Healthy'), ('degraded', 'Degraded'), ('unhealthy', 'Unhealthy')], max_length=9)),
-                ('components', models.JSONField(help_text='{name: {status, reason, metrics}}')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(unique=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("healthy", "Healthy"),
+                            ("degraded", "Degraded"),
+                            ("unhealthy", "Unhealthy"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("components", models.JSONField(help_text="{name: {status, reason, metrics}}")),
             ],
             options={
-                'ordering': ('-at',),
+                "ordering": ("-at",),
             },
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('actor', models.CharField(max_length=200)),
-                ('action', models.CharField(max_length=100)),
-                ('subject', models.CharField(max_length=500)),
-                ('reason', models.CharField(blank=True, max_length=1000)),
-                ('before', models.JSONField(blank=True, default=dict)),
-                ('after', models.JSONField(blank=True, default=dict)),
-                ('request_id', models.UUIDField(blank=True, help_text='makes a double submit harmless', null=True, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("actor", models.CharField(max_length=200)),
+                ("action", models.CharField(max_length=100)),
+                ("subject", models.CharField(max_length=500)),
+                ("reason", models.CharField(blank=True, max_length=1000)),
+                ("before", models.JSONField(blank=True, default=dict)),
+                ("after", models.JSONField(blank=True, default=dict)),
+                (
+                    "request_id",
+                    models.UUIDField(
+                        blank=True, help_text="makes a double submit harmless", null=True, unique=True
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'audit entries',
-                'ordering': ('-id',),
-                'indexes': [models.Index(fields=['at'], name='audit_at')],
+                "verbose_name_plural": "audit entries",
+                "ordering": ("-id",),
+                "indexes": [models.Index(fields=["at"], name="audit_at")],
             },
         ),
         migrations.CreateModel(
-            name='LiveSequence',
+            name="LiveSequence",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('last', models.PositiveBigIntegerField(default=0)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("last", models.PositiveBigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_live_sequence')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="one_live_sequence")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ProcessRecord',
+            name="ProcessRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('host', models.CharField(max_length=200)),
-                ('pid', models.PositiveIntegerField()),
-                ('role', models.CharField(choices=[('web', 'Web'), ('worker', 'Worker'), ('beat', 'Beat')], max_length=6)),
-                ('started_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('restarts', models.PositiveIntegerField(default=0, help_text='how often the supervisor started it again')),
-                ('last_exit', models.CharField(blank=True, help_text='how its predecessor ended', max_length=100)),
-                ('metrics', models.JSONField(blank=True, default=dict)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("host", models.CharField(max_length=200)),
+                ("pid", models.PositiveIntegerField()),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("web", "Web"), ("worker", "Worker"), ("beat", "Beat")], max_length=6
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                (
+                    "restarts",
+                    models.PositiveIntegerField(
+                        default=0, help_text="how often the supervisor started it again"
+                    ),
+                ),
+                (
+                    "last_exit",
+                    models.CharField(blank=True, help_text="how its predecessor ended", max_length=100),
+                ),
+                ("metrics", models.JSONField(blank=True, default=dict)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('host', 'pid', 'role', 'started_at'), name='process_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("host", "pid", "role", "started_at"), name="process_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Series',
+            name="Series",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('operation_type', models.CharField(max_length=200)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('first_seen', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("operation_type", models.CharField(max_length=200)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("first_seen", models.DateTimeField()),
             ],
             options={
-                'verbose_name_plural': 'series',
-                'constraints': [models.UniqueConstraint(fields=('operation_type', 'model'), name='series_once')],
+                "verbose_name_plural": "series",
+                "constraints": [
+                    models.UniqueConstraint(fields=("operation_type", "model"), name="series_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('instance', models.CharField(max_length=200, unique=True)),
-                ('sdk', models.CharField(blank=True, max_length=100)),
-                ('first_seen', models.DateTimeField()),
-                ('last_seen', models.DateTimeField()),
-                ('dropped', models.PositiveBigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("instance", models.CharField(max_length=200, unique=True)),
+                ("sdk", models.CharField(blank=True, max_length=100)),
+                ("first_seen", models.DateTimeField()),
+                ("last_seen", models.DateTimeField()),
+                ("dropped", models.PositiveBigIntegerField(default=0)),
             ],
             options={
-                'indexes': [models.Index(fields=['last_seen'], name='source_last_seen')],
+                "indexes": [models.Index(fields=["last_seen"], name="source_last_seen")],
             },
         ),
         migrations.CreateModel(
-            name='BreakerEvent',
+            name="BreakerEvent",
             fields=[
-                ('sequence', models.PositiveBigIntegerField(primary_key=True, serialize=False)),
-                ('from_state', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half Open'), ('forced_open', 'Forced Open'), ('disabled', 'Disabled')], max_length=12)),
-                ('to_state', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half Open'), ('forced_open', 'Forced Open'), ('disabled', 'Disabled')], max_length=12)),
-                ('computed_state', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half Open'), ('forced_open', 'Forced Open'), ('disabled', 'Disabled')], max_length=12)),
-                ('cause', models.CharField(max_length=40)),
-                ('message', models.CharField(blank=True, max_length=500)),
-                ('actor', models.CharField(blank=True, help_text='empty when the breaker moved by itself', max_length=200)),
-                ('reason', models.CharField(blank=True, max_length=1000)),
-                ('epoch', models.PositiveBigIntegerField()),
-                ('version', models.PositiveBigIntegerField()),
-                ('counts', models.JSONField(default=dict)),
-                ('retry_after_ms', models.FloatField(blank=True, null=True)),
-                ('at', models.DateTimeField()),
-                ('breaker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='featurememory.breaker')),
+                ("sequence", models.PositiveBigIntegerField(primary_key=True, serialize=False)),
+                (
+                    "from_state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("open", "Open"),
+                            ("half_open", "Half Open"),
+                            ("forced_open", "Forced Open"),
+                            ("disabled", "Disabled"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "to_state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("open", "Open"),
+                            ("half_open", "Half Open"),
+                            ("forced_open", "Forced Open"),
+                            ("disabled", "Disabled"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "computed_state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("open", "Open"),
+                            ("half_open", "Half Open"),
+                            ("forced_open", "Forced Open"),
+                            ("disabled", "Disabled"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("cause", models.CharField(max_length=40)),
+                ("message", models.CharField(blank=True, max_length=500)),
+                (
+                    "actor",
+                    models.CharField(
+                        blank=True, help_text="empty when the breaker moved by itself", max_length=200
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=1000)),
+                ("epoch", models.PositiveBigIntegerField()),
+                ("version", models.PositiveBigIntegerField()),
+                ("counts", models.JSONField(default=dict)),
+                ("retry_after_ms", models.FloatField(blank=True, null=True)),
+                ("at", models.DateTimeField()),
+                (
+                    "breaker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="featurememory.breaker",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-sequence',),
-                'indexes': [models.Index(fields=['at'], name='breaker_event_at')],
+                "ordering": ("-sequence",),
+                "indexes": [models.Index(fields=["at"], name="breaker_event_at")],
             },
         ),
         migrations.CreateModel(
-            name='Rollup',
+            name="Rollup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('resolution', models.PositiveIntegerField()),
-                ('start', models.DateTimeField()),
-                ('success', models.PositiveBigIntegerField(default=0)),
-                ('error', models.PositiveBigIntegerField(default=0)),
-                ('timeout', models.PositiveBigIntegerField(default=0)),
-                ('cancelled', models.PositiveBigIntegerField(default=0)),
-                ('rejected', models.PositiveBigIntegerField(default=0)),
-                ('duration_sum_ms', models.FloatField(default=0.0)),
-                ('duration_max_ms', models.FloatField(default=0.0)),
-                ('histogram', models.BinaryField(default=bytes, help_text='observability/histogram.py')),
-                ('series', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rollups', to='featurememory.series')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("resolution", models.PositiveIntegerField()),
+                ("start", models.DateTimeField()),
+                ("success", models.PositiveBigIntegerField(default=0)),
+                ("error", models.PositiveBigIntegerField(default=0)),
+                ("timeout", models.PositiveBigIntegerField(default=0)),
+                ("cancelled", models.PositiveBigIntegerField(default=0)),
+                ("rejected", models.PositiveBigIntegerField(default=0)),
+                ("duration_sum_ms", models.FloatField(default=0.0)),
+                ("duration_max_ms", models.FloatField(default=0.0)),
+                ("histogram", models.BinaryField(default=bytes, help_text="observability/histogram.py")),
+                (
+                    "series",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rollups",
+                        to="featurememory.series",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['series', 'resolution', 'start'], name='rollup_series_start')],
-                'constraints': [models.UniqueConstraint(fields=('resolution', 'start', 'series'), name='rollup_once')],
+                "indexes": [
+                    models.Index(fields=["series", "resolution", "start"], name="rollup_series_start")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("resolution", "start", "series"), name="rollup_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Operation',
+            name="Operation",
             fields=[
-                ('seq', models.BigAutoField(primary_key=True, serialize=False)),
-                ('id', models.UUIDField(unique=True)),
-                ('operation_type', models.CharField(max_length=200)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('started_at', models.DateTimeField()),
-                ('received_at', models.DateTimeField()),
-                ('duration_ms', models.FloatField()),
-                ('outcome', models.CharField(choices=[('success', 'Success'), ('error', 'Error'), ('timeout', 'Timeout'), ('cancelled', 'Cancelled'), ('rejected', 'Rejected')], max_length=9)),
-                ('error_type', models.CharField(blank=True, max_length=200)),
-                ('error_message', models.CharField(blank=True, max_length=2000)),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('attributes', models.JSONField(blank=True, default=dict)),
-                ('score', models.FloatField(blank=True, null=True)),
-                ('features', models.BinaryField(blank=True, help_text='float32, little endian', null=True)),
-                ('space', models.CharField(blank=True, max_length=200)),
-                ('recommendation', models.UUIDField(blank=True, null=True)),
-                ('instance', models.CharField(blank=True, max_length=200)),
-                ('trace_id', models.CharField(blank=True, max_length=32)),
-                ('span_id', models.CharField(blank=True, max_length=16)),
-                ('breaker', models.CharField(blank=True, help_text='the name the caller chose, if it did', max_length=401)),
-                ('series', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='featurememory.series')),
+                ("seq", models.BigAutoField(primary_key=True, serialize=False)),
+                ("id", models.UUIDField(unique=True)),
+                ("operation_type", models.CharField(max_length=200)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("started_at", models.DateTimeField()),
+                ("received_at", models.DateTimeField()),
+                ("duration_ms", models.FloatField()),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("success", "Success"),
+                            ("error", "Error"),
+                            ("timeout", "Timeout"),
+                            ("cancelled", "Cancelled"),
+                            ("rejected", "Rejected"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("error_type", models.CharField(blank=True, max_length=200)),
+                ("error_message", models.CharField(blank=True, max_length=2000)),
+                ("parameters", models.JSONField(blank=True, default=dict)),
+                ("attributes", models.JSONField(blank=True, default=dict)),
+                ("score", models.FloatField(blank=True, null=True)),
+                ("features", models.BinaryField(blank=True, help_text="float32, little endian", null=True)),
+                ("space", models.CharField(blank=True, max_length=200)),
+                ("recommendation", models.UUIDField(blank=True, null=True)),
+                ("instance", models.CharField(blank=True, max_length=200)),
+                ("trace_id", models.CharField(blank=True, max_length=32)),
+                ("span_id", models.CharField(blank=True, max_length=16)),
+                (
+                    "breaker",
+                    models.CharField(
+                        blank=True, help_text="the name the caller chose, if it did", max_length=401
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="featurememory.series",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['started_at'], name='operation_started'), models.Index(fields=['series', 'started_at'], name='operation_series_started'), models.Index(condition=models.Q(('outcome', 'success'), _negated=True), fields=['started_at'], name='operation_failed'), models.Index(condition=models.Q(('trace_id', ''), _negated=True), fields=['trace_id'], name='operation_trace'), models.Index(condition=models.Q(('breaker', ''), _negated=True), fields=['breaker', 'started_at'], name='operation_breaker')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('duration_ms__gte', 0)), name='operation_duration_not_negative'), models.CheckConstraint(condition=models.Q(('score__isnull', True), models.Q(('score__gte', 0), ('score__lte', 1)), _connector='OR'), name='operation_score_in_unit')],
+                "indexes": [
+                    models.Index(fields=["started_at"], name="operation_started"),
+                    models.Index(fields=["series", "started_at"], name="operation_series_started"),
+                    models.Index(
+                        condition=models.Q(("outcome", "success"), _negated=True),
+                        fields=["started_at"],
+                        name="operation_failed",
+                    ),
+                    models.Index(
+                        condition=models.Q(("trace_id", ""), _negated=True),
+                        fields=["trace_id"],
+                        name="operation_trace",
+                    ),
+                    models.Index(
+                        condition=models.Q(("breaker", ""), _negated=True),
+                        fields=["breaker", "started_at"],
+                        name="operation_breaker",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("duration_ms__gte", 0)), name="operation_duration_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("score__isnull", True),
+                            models.Q(("score__gte", 0), ("score__lte", 1)),
+                            _connector="OR",
+                        ),
+                        name="operation_score_in_unit",
+                    ),
+                ],
             },
         ),
     ]
