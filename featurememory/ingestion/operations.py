@@ -290,7 +290,9 @@ def _batch_members(body: bytes) -> tuple[list[object], Sender | None]:
         raise _unusable("operations", "missing", 'the body must be {"operations": [...]}')
     unknown = sorted(set(value) - {"operations", "source"})
     if unknown:
-        raise _unusable(_printable(unknown[0]), "extra_forbidden", "is not a known field of a batch; leave it out")
+        raise _unusable(
+            _printable(unknown[0]), "extra_forbidden", "is not a known field of a batch; leave it out"
+        )
     items = value["operations"]
     if len(items) > MAX_OPERATIONS:
         message = f"holds {len(items)} operations; send at most {MAX_OPERATIONS} in one batch"
