@@ -142,6 +142,7 @@ def test_it_works_below_a_sub_path_whether_the_proxy_takes_it_off_or_not(tmp_pat
 @pytest.mark.sqlite_only
 def test_the_documented_production_settings_pass_the_deployment_check(tmp_path: Path) -> None:
     environment = os.environ | {"FEATUREMEMORY_HTTPS": "yes", "FEATUREMEMORY_DATA_DIR": str(tmp_path)}
+    environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # the browser tests set it
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         env=environment, capture_output=True, text=True, check=False,
