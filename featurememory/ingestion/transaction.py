@@ -64,7 +64,7 @@ class GroupTransaction:
             ids = [series[_key(operation)].id for operation in operations]
             news = insert_operations(operations, ids, moment) if operations else operations
             by_series = _by_series(news)
-            add_to_rollups(tally({series[key].id: results for key, results in by_series.items()}))
+            add_to_rollups(tally(_by_place(by_series, series)))
             events = self._fleet.observe(_results_by_breaker(by_series, series), now)
             _note_senders(submissions, moment)
         self._series.remember(series)
@@ -90,6 +90,16 @@ def _by_series(operations: Iterable[Operation]) -> dict[SeriesKey, list[Timed]]:
     return grouped
 
 
+def _by_place(
+    by_series: dict[SeriesKey, list[Timed]], series: dict[SeriesKey, ResolvedSeries]
+) -> dict[int, list[Timed]]:
+    """The operations by the id of the series they are counted in; several may share that of `other`."""
+    places: dict[int, list[Timed]] = {}
+    for key, operations in by_series.items():
+        places.setdefault(series[key].id, []).extend(operations)
+    return places
+
+
 def _results_by_breaker(
     by_series: dict[SeriesKey, list[Timed]], series: dict[SeriesKey, ResolvedSeries]
 ) -> dict[str, BreakerResults]:
@@ -106,9 +116,8 @@ def _results_by_breaker(
 
 
 def _note_senders(submissions: Iterable[Submission], moment: datetime) -> None:
-    newest = {
-        submission.sender.instance: submission.sender for submission in submissions if submission.sender
-    }
+    senders = [submission.sender for submission in submissions if submission.sender]
+    newest = {sender.instance: sender for sender in sorted(senders, key=lambda sender: sender.dropped)}
     for instance, sender in sorted(newest.items()):
         changed = Source.objects.filter(instance=instance).update(
             last_seen=moment, sdk=sender.sdk, dropped=Greatest(F("dropped"), Value(sender.dropped))

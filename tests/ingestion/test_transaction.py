@@ -127,9 +127,6 @@ def test_failures_count_in_the_order_in_which_the_calls_ended(db: None, now: dat
     assert Breaker.objects.get().state == "closed"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="of several series folded into one in a group only the last is rolled up"
-)
 def test_folded_series_are_all_counted_under_other(db: None) -> None:
     by = new_store(types=1)
     store(told(operation(operation_type="known")), by=by)
@@ -179,7 +176,6 @@ def test_the_newest_total_of_a_group_counts(db: None) -> None:
     assert dict(Source.objects.values_list("instance", "dropped")) == {"i": 9, "j": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="the last total of a group counts, not the largest")
 def test_a_group_whose_deliveries_arrive_out_of_order_keeps_the_larger_total(db: None) -> None:
     store(sender(9), sender(3))
     assert Source.objects.get().dropped == 9
