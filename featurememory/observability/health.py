@@ -17,6 +17,7 @@ class Status(StrEnum):
 
 _BADNESS = {Status.HEALTHY: 0, Status.DEGRADED: 1, Status.UNHEALTHY: 2}
 
+ROLES = ("web", "worker", "beat")
 SEEN_WITHIN = timedelta(seconds=30)
 """A process that has not been heard of for longer is taken for gone."""
 RESTARTED_WITHIN = timedelta(minutes=10)
@@ -39,6 +40,7 @@ class ProcessSeen:
 
     role: str
     name: str
+    """Host and process id: one process may have several roles."""
     started_at: datetime
     seen_at: datetime
     restarts: int
@@ -85,20 +87,23 @@ def judge_database(write_ms: float | None, failure: str, size_bytes: int | None)
 def judge_processes(processes: Sequence[ProcessSeen], now: datetime) -> Component:
     """Whether all that should run does, and whether something had to be started again."""
     living = [each for each in processes if now - each.seen_at <= SEEN_WITHIN]
-    missing = [role for role in ("web", "worker", "beat") if role not in {each.role for each in living}]
-    figures = {"living": len(living), "restarts": sum(each.restarts for each in living)}
+    by_role = sorted(living, key=lambda each: ROLES.index(each.role), reverse=True)
+    by_name = {each.name: each for each in by_role}  # of a process with several roles its first stays
+    missing = [role for role in ROLES if role not in {each.role for each in living}]
+    figures = {"living": len(by_name), "restarts": sum(each.restarts for each in by_name.values())}
     if missing:
         return Component(
             Status.UNHEALTHY, f"Not heard of for {SEEN_WITHIN.seconds} s: {', '.join(missing)}.", figures
         )
-    again = [each for each in living if each.restarts and now - each.started_at <= RESTARTED_WITHIN]
+    again = [each for each in by_name.values() if each.restarts and now - each.started_at <= RESTARTED_WITHIN]
     if again:
         newest = max(again, key=lambda each: each.started_at)
         times = "once" if newest.restarts == 1 else f"{newest.restarts} times"
         why = f" ({newest.last_exit})" if newest.last_exit else ""
         return Component(
             Status.DEGRADED,
-            f"{newest.name} had to be started again, {times} so far{why}; last at {newest.started_at:%H:%M:%S} UTC.",
+            f"{newest.role} {newest.name} had to be started again, {times} so far{why}; "
+            f"last at {newest.started_at:%H:%M:%S} UTC.",
             figures,
         )
     return Component(Status.HEALTHY, "Web, worker and schedule are running.", figures)

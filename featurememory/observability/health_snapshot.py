@@ -47,7 +47,15 @@ def take_snapshot(now: datetime) -> HealthSnapshot:
 def look_around(now: datetime) -> dict[str, Component]:
     """Every component's verdict at `now`."""
     processes = [
-        ProcessSeen(row.role, str(row), row.started_at, row.seen_at, row.restarts, row.last_exit, row.metrics)
+        ProcessSeen(
+            role=row.role,
+            name=f"{row.host}:{row.pid}",
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+            restarts=row.restarts,
+            last_exit=row.last_exit,
+            metrics=row.metrics,
+        )
         for row in ProcessRecord.objects.filter(seen_at__gte=now - timedelta(hours=1))
     ]
     states = dict(Breaker.objects.values_list("state").annotate(count=Count("pk")).order_by())

@@ -27,7 +27,7 @@ from featurememory.observability.health_snapshot import STALE_AFTER, take_snapsh
 from tests.operations import bearer
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-ALL_ROLES = ("web", "worker", "beat")
+PROCESSES = {"web": "host:1", "worker": "host:2", "beat": "host:2"}
 
 
 def seen(role: str = "web", ago: timedelta = timedelta(), **changes: Any) -> ProcessSeen:
@@ -35,7 +35,7 @@ def seen(role: str = "web", ago: timedelta = timedelta(), **changes: Any) -> Pro
     metrics = {"queue_depth": 0, "queue_limit": 100, "commit_ms_p99": 3.0} | changes.pop("metrics", {})
     return ProcessSeen(
         role,
-        f"{role} host:1",
+        PROCESSES[role],
         started_at,
         NOW - ago,
         changes.get("restarts", 0),
@@ -85,7 +85,7 @@ def test_ingestion_without_a_living_web_process_is_unhealthy() -> None:
 
 
 def test_a_web_process_whose_writer_has_not_begun_is_no_trouble() -> None:
-    silent = ProcessSeen("web", "web host:1", NOW, NOW, 0, "", {})
+    silent = ProcessSeen("web", "host:1", NOW, NOW, 0, "", {})
     assert judge_ingestion([silent], NOW).status is Status.HEALTHY
 
 
@@ -101,13 +101,13 @@ def test_a_slow_write_degrades_the_database() -> None:
 
 
 def test_all_processes_running_is_healthy() -> None:
-    assert judge_processes([seen(role) for role in ALL_ROLES], NOW).status is Status.HEALTHY
+    assert judge_processes([seen(role) for role in PROCESSES], NOW).status is Status.HEALTHY
 
 
-@pytest.mark.parametrize("missing", ALL_ROLES)
+@pytest.mark.parametrize("missing", PROCESSES)
 def test_a_process_not_heard_of_is_named(missing: str) -> None:
     late = SEEN_WITHIN + timedelta(seconds=1)
-    processes = [seen(role, late if role == missing else timedelta()) for role in ALL_ROLES]
+    processes = [seen(role, late if role == missing else timedelta()) for role in PROCESSES]
     judged = judge_processes(processes, NOW)
     assert judged.status is Status.UNHEALTHY
     assert missing in judged.reason
@@ -122,6 +122,16 @@ def test_a_restart_is_seen_for_a_while_with_how_the_last_one_ended() -> None:
     assert "SIGKILL" in judged.reason
     settled = seen("web", restarts=2, started_at=NOW - RESTARTED_WITHIN - timedelta(seconds=1))
     assert judge_processes([settled, *others], NOW).status is Status.HEALTHY
+
+
+def test_a_process_with_two_roles_that_was_restarted_counts_once_by_its_first_role() -> None:
+    again = {"restarts": 1, "last_exit": "killed by SIGKILL"}
+    beat = seen("beat", started_at=NOW, **again)
+    worker = seen("worker", started_at=NOW - timedelta(milliseconds=5), **again)
+    for processes in ([seen("web"), worker, beat], [beat, worker, seen("web")]):
+        judged = judge_processes(processes, NOW)
+        assert judged.reason.startswith("worker host:2 had to be started again, once so far")
+        assert judged.metrics == {"living": 2, "restarts": 1}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +156,7 @@ def test_news_that_come_late_degrade_the_live_bus() -> None:
 
 
 def test_a_snapshot_holds_every_component_with_its_reason(db: None, now: datetime) -> None:
-    for role in ALL_ROLES:
+    for role in PROCESSES:
         ProcessRecord.objects.create(host="h", pid=1, role=role, started_at=now, seen_at=now)
     snapshot = take_snapshot(now)
     assert set(snapshot.components) == {"ingestion", "database", "jobs", "breakers", "live bus"}
