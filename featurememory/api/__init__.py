@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import path
 from ninja import NinjaAPI
 
 from featurememory import __version__
@@ -16,6 +17,15 @@ class Api(NinjaAPI):
 
     def get_openapi_schema(self, **options: Any) -> Any:
         return complete_document(super().get_openapi_schema(**options))
+
+    @property
+    def urls(self) -> Any:
+        """Ninja's addresses; whatever they refuse is refused with a problem."""
+        patterns, *names = super().urls
+        for pattern in patterns:
+            view: Any = pattern.callback
+            pattern.callback = problems.refusing_with_problems(view)
+        return [*patterns, path("<path:_>", problems.nothing_here)], *names
 
 
 api = Api(

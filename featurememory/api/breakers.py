@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Query, Router, Schema
+from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
 from featurememory.access import Caller
 from featurememory.api.auth import ScopedKey
 from featurememory.api.problems import Problem
 from featurememory.circuit_breaker import fleet
+from featurememory.ingestion.operations import StorableText
 from featurememory.live.events import BreakerView, view_breaker
 from featurememory.models import Breaker
 
@@ -27,12 +28,12 @@ class BreakerPage(Schema):
 class Reason(Schema):
     """Why; it stands in the audit beside the key's name."""
 
-    reason: str = Field(min_length=1, max_length=fleet.MAX_REASON)
+    reason: str = Field(min_length=1, max_length=fleet.MAX_REASON, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
 
 
 class BreakerSearch(Schema):
     state: Breaker.State | None = None
-    cursor: str | None = Field(None, description="The last name of the page before.")
+    cursor: StorableText | None = Field(None, description="The last name of the page before.")
     limit: int = Field(100, ge=1, le=500)
 
 
@@ -56,7 +57,7 @@ def list_breakers(request: HttpRequest, search: Query[BreakerSearch]) -> Breaker
 
 
 def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
-    def act(request: HttpRequest, name: str, body: Reason) -> BreakerView:
+    def act(request: HttpRequest, name: Path[StorableText], body: Reason) -> BreakerView:
         caller: Caller = request.auth  # type: ignore[attr-defined]
         return view_breaker(command(name, actor=caller.actor, reason=body.reason), timezone.now())
 
@@ -64,7 +65,7 @@ def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
     router.post(
         f"/{{path:name}}/{action}",
         auth=ScopedKey("control"),
-        response={200: BreakerView, 401: Problem, 403: Problem, 404: Problem, 422: Problem},
+        response={200: BreakerView, 400: Problem, 401: Problem, 403: Problem, 404: Problem, 422: Problem},
         summary=summary,
         operation_id=f"{action.replace('-', '_')}_breaker",
     )(act)
@@ -79,9 +80,9 @@ _offer("release", "Release a breaker", fleet.release_breaker)
 # After the actions: its path would match theirs.
 @router.get(
     "/{path:name}", auth=ScopedKey("read"),
-    response={200: BreakerView, 401: Problem, 403: Problem, 404: Problem}, summary="One breaker",
+    response={200: BreakerView, 401: Problem, 403: Problem, 404: Problem, 422: Problem}, summary="One breaker",
 )  # fmt: skip
-def get_breaker(request: HttpRequest, name: str) -> BreakerView:
+def get_breaker(request: HttpRequest, name: Path[StorableText]) -> BreakerView:
     breaker = Breaker.objects.filter(name=name).first()
     if breaker is None:
         raise fleet.UnknownBreaker(f"There is no breaker {name!r}.")

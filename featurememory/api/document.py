@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,10 +21,15 @@ def takes_json(body: type[BaseModel]) -> dict[str, Any]:
 
 
 def complete_document(document: Any) -> Any:
-    """`document` with what ninja does not see: the schemas of raw bodies, and what the ASGI router serves."""
+    """`document` with what ninja does not see: the schemas of raw bodies, the media type of problems, and what the
+    ASGI router serves."""
     models = [(body, "validation") for body in _documented.values()]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     document["components"].setdefault("schemas", {}).update(definitions["$defs"])
+    for call in (call for methods in document["paths"].values() for call in methods.values()):
+        for status, answer in call["responses"].items():
+            if int(status) >= HTTPStatus.BAD_REQUEST:
+                answer["content"] = {_PROBLEM: answer["content"].popitem()[1]}
     document["paths"][STREAM_PATH] = {"get": _STREAM}
     return document
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from featurememory.api.auth import ScopedKey
 from featurememory.api.document import takes_json
 from featurememory.api.intake import OPERATIONS, SCOPE, django_view
 from featurememory.api.problems import Problem, ProblemError
-from featurememory.ingestion.operations import OperationBatch
+from featurememory.ingestion.operations import Moment, OperationBatch, StorableText
 from featurememory.ingestion.receive import BatchAnswer
 from featurememory.models import Operation
 
@@ -56,12 +56,12 @@ class OperationPage(Schema):
 class OperationSearch(Schema):
     """What to look for; everything given must hold."""
 
-    since: AwareDatetime | None = Field(None, description="Started at or after.")
-    until: AwareDatetime | None = Field(None, description="Started before.")
-    operation_type: str | None = None
-    model: str | None = None
+    since: Moment | None = Field(None, description="Started at or after.")
+    until: Moment | None = Field(None, description="Started before.")
+    operation_type: StorableText | None = None
+    model: StorableText | None = None
     outcome: Operation.Outcome | None = None
-    breaker: str | None = None
+    breaker: StorableText | None = None
     trace_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     cursor: str | None = None
     limit: int = Field(50, ge=1, le=500)
@@ -138,7 +138,7 @@ def _position(cursor: str) -> tuple[datetime, int]:
         moment = datetime.fromisoformat(started_at)
         if moment.tzinfo is None:
             raise ValueError("no time zone")
-        return moment, int(seq)
-    except (ValueError, Base64Error):
+        return moment.astimezone(UTC), int(seq)
+    except (ValueError, OverflowError, Base64Error):
         detail = "`cursor` must be a `next_cursor` as it was given; leave it out for the first page."
         raise ProblemError(422, "cursor", "The cursor cannot be read", detail) from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.errors import ValidationError as NinjaValidationError
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 
 from featurememory.circuit_breaker.fleet import UnknownBreaker
 from featurememory.errors import ValidationError
-from featurememory.ingestion.operations import FieldError
+from featurememory.ingestion.operations import FIELD_ADVICE, FieldError, printable
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,31 @@ def respond(problem: ProblemError) -> HttpResponse:
     return HttpResponse(problem.body(), status=problem.status, headers=problem.headers())
 
 
+def nothing_here(request: HttpRequest, **_: object) -> HttpResponse:
+    """Answers every address below the API that leads nowhere."""
+    return respond(ProblemError(404, "not_found", "Not found", "There is nothing at this address."))
+
+
+def refusing_with_problems(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """`view`; where it refuses a method, or has nothing at its address, the answer becomes a problem too."""
+
+    @wraps(view)
+    def answering(request: HttpRequest, **arguments: object) -> HttpResponse:
+        try:
+            answer = view(request, **arguments)
+        except Http404:
+            return nothing_here(request)
+        if not isinstance(answer, HttpResponseNotAllowed):
+            return answer
+        allowed = ", ".join(sorted(answer["Allow"].split(", ")))
+        detail = f"{request.method} cannot be used here; use {allowed}."
+        problem = respond(ProblemError(405, "method_not_allowed", "Method not allowed", detail))
+        problem["Allow"] = allowed
+        return problem
+
+    return answering
+
+
 def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
     return respond(problem)
 
@@ -90,7 +116,9 @@ def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
 def _wrong_input(request: HttpRequest, wrong: NinjaValidationError) -> HttpResponse:
     errors = [
         FieldError(
-            field=".".join(str(part) for part in error["loc"]), code=error["type"], message=error["msg"]
+            field=_field(error["loc"]),
+            code=error["type"],
+            message=str(FIELD_ADVICE.get(error["type"], error["msg"])),
         )
         for error in wrong.errors
     ]
@@ -98,6 +126,12 @@ def _wrong_input(request: HttpRequest, wrong: NinjaValidationError) -> HttpRespo
     return _respond(
         request, ProblemError(422, "invalid", "The request has wrong values", f"Wrong: {names}.", errors)
     )
+
+
+def _field(place: Sequence[object]) -> str:
+    """The field's name as its caller wrote it: ninja puts the parameter's kind before it, and a body's own name."""
+    names = place[2:] if place[0] == "body" else place[1:]
+    return ".".join(printable(str(name)) for name in names) or "body"
 
 
 def _invalid(request: HttpRequest, wrong: ValidationError) -> HttpResponse:

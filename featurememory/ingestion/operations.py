@@ -55,6 +55,9 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""Of any offset; held in UTC."""
+StorableText = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+"""What any of the databases can be asked for: PostgreSQL's texts have no U+0000."""
 
 
 class JsonText(str):
@@ -241,16 +244,16 @@ def field_errors(wrong: ValidationError, prefix: str = "") -> list[FieldError]:
     """Pydantic's findings in our words, at most ten."""
     errors = [
         FieldError(
-            field=prefix + ".".join(_printable(str(part)) for part in error["loc"]) or "operation",
+            field=prefix + ".".join(printable(str(part)) for part in error["loc"]) or "operation",
             code=error["type"],
-            message=_FIELD_ADVICE.get(error["type"], error["msg"]),
+            message=FIELD_ADVICE.get(error["type"], error["msg"]),
         )
         for error in wrong.errors(include_url=False, include_context=False, include_input=False)
     ]
     return errors[:_SHOWN_ERRORS]
 
 
-_FIELD_ADVICE = {
+FIELD_ADVICE = {
     "extra_forbidden": "is not a known field; leave it out, or put it into attributes",
     "missing": "is required",
     "timezone_aware": "needs an offset from UTC, like 2026-01-31T12:00:00Z",
@@ -279,7 +282,7 @@ def _decode_one_by_one(body: bytes, now: datetime, max_age: timedelta) -> Decode
             decoded.operations.append(judged)
         else:
             given = item.get("id") if isinstance(item, dict) else None
-            identity = _printable(given) if isinstance(given, str) else None
+            identity = printable(given) if isinstance(given, str) else None
             decoded.rejected.append(Rejection(index=index, id=identity, errors=judged))
     return decoded
 
@@ -291,7 +294,7 @@ def _batch_members(body: bytes) -> tuple[list[object], Sender | None]:
     unknown = sorted(set(value) - {"operations", "source"})
     if unknown:
         raise _unusable(
-            _printable(unknown[0]), "extra_forbidden", "is not a known field of a batch; leave it out"
+            printable(unknown[0]), "extra_forbidden", "is not a known field of a batch; leave it out"
         )
     items = value["operations"]
     if len(items) > MAX_OPERATIONS:
@@ -322,8 +325,8 @@ def _parsed(body: bytes) -> Any:
             raise MalformedBatch("The body is not JSON.", [error], readable=False) from None
 
 
-def _printable(text: str) -> str:
-    """What can be sent back of a name that the caller gave: its beginning, in characters that UTF-8 has."""
+def printable(text: str) -> str:
+    """What can be said back of a name that a caller gave: its beginning, in characters that UTF-8 has."""
     return text[:100].encode(errors="replace").decode()
 
 
