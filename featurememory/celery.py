@@ -67,7 +67,6 @@ def _schedule(sender: Celery, **_: Any) -> None:
 @signals.worker_ready.connect
 def _worker_lives(**_: Any) -> None:
     _start_heartbeat("worker")
-    app.send_task("featurememory.take_health_snapshot")  # nobody should wait for the schedule's first round
 
 
 @signals.beat_init.connect

@@ -92,9 +92,10 @@ def judge_processes(processes: Sequence[ProcessSeen], now: datetime) -> Componen
     missing = [role for role in ROLES if role not in {each.role for each in living}]
     figures = {"living": len(by_name), "restarts": sum(each.restarts for each in by_name.values())}
     if missing:
-        return Component(
-            Status.UNHEALTHY, f"Not heard of for {SEEN_WITHIN.seconds} s: {', '.join(missing)}.", figures
-        )
+        named = " and ".join(missing)
+        if living and now - min(each.started_at for each in living) <= SEEN_WITHIN:
+            return Component(Status.DEGRADED, f"Starting: {named} not heard of yet.", figures)
+        return Component(Status.UNHEALTHY, f"Not heard of for {SEEN_WITHIN.seconds} s: {named}.", figures)
     again = [each for each in by_name.values() if each.restarts and now - each.started_at <= RESTARTED_WITHIN]
     if again:
         newest = max(again, key=lambda each: each.started_at)

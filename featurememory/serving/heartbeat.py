@@ -17,6 +17,7 @@ from featurememory.access import KEYS
 from featurememory.ingestion.receive import open_intake
 from featurememory.live.hub import Hub
 from featurememory.models import ProcessRecord
+from featurememory.observability.health_snapshot import take_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,10 @@ class Heartbeat:
         self._thread.join(EVERY_S)
 
     def _run(self) -> None:
-        while True:
+        self._beat()
+        self._judge()
+        while not self._stop.wait(EVERY_S):
             self._beat()
-            if self._stop.wait(EVERY_S):
-                break
         try:
             self._own_records().delete()
         except DatabaseError as failure:
@@ -72,6 +73,14 @@ class Heartbeat:
             KEYS.note_use()
         except DatabaseError as failure:
             logger.warning("the heartbeat could not be written: %s", failure)
+            connection.close()
+
+    def _judge(self) -> None:
+        """Health changes with who is there: nobody should wait for the schedule's next round to see it."""
+        try:
+            take_snapshot(timezone.now())
+        except DatabaseError as failure:
+            logger.warning("health could not be judged, the schedule will: %s", failure)
             connection.close()
 
     def _own_records(self) -> Any:

@@ -63,7 +63,7 @@ def web_process(listener: socket.socket) -> Callable[[], None]:
 def worker_process() -> None:
     """The Celery worker with the schedule as one of its threads."""
     from celery.beat import EmbeddedService
-    from celery.signals import worker_ready
+    from celery.signals import worker_ready, worker_shutting_down
 
     from featurememory.celery import app
 
@@ -72,6 +72,7 @@ def worker_process() -> None:
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     beat: Any = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
     worker_ready.connect(lambda **_: beat.start(), weak=False)
+    worker_shutting_down.connect(lambda **_: beat.service.stop(), weak=False)  # while the worker finishes
     worker = app.Worker(
         loglevel="WARNING", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
     )

@@ -113,6 +113,14 @@ def test_a_process_not_heard_of_is_named(missing: str) -> None:
     assert missing in judged.reason
 
 
+def test_what_has_just_been_started_is_given_time_to_come() -> None:
+    young = NOW - SEEN_WITHIN
+    judged = judge_processes([seen("web", started_at=young)], NOW)
+    assert (judged.status, judged.reason) == (Status.DEGRADED, "Starting: worker and beat not heard of yet.")
+    older = seen("web", started_at=young - timedelta(seconds=1))
+    assert judge_processes([older], NOW).status is Status.UNHEALTHY
+
+
 def test_a_restart_is_seen_for_a_while_with_how_the_last_one_ended() -> None:
     others = [seen("worker"), seen("beat")]
     fresh = seen("web", restarts=2, last_exit="killed by SIGKILL", started_at=NOW - RESTARTED_WITHIN)

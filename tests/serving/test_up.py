@@ -55,11 +55,12 @@ def test_it_stops_in_good_order_with_a_stream_open_and_keeps_what_it_took(
         assert (status, breaker["state"]) == (200, "open")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(("position", "role"), [(0, "web"), (1, "worker")])
 def test_a_process_that_dies_is_started_again_and_that_is_seen(
-    tmp_path: Path, database_environment: dict[str, str], position: int, role: str
+    tmp_path: Path, position: int, role: str
 ) -> None:
-    with running_server(tmp_path, **database_environment) as server:
+    with running_server(tmp_path) as server:
         wait_until(lambda: component(server, "jobs")[0] == "healthy", "health")
         os.kill(server.child_pids()[position], signal.SIGKILL)
         _, reason = wait_until(
