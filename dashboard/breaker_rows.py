@@ -10,7 +10,7 @@ from django.db.models import Count, Prefetch, QuerySet
 from dashboard.status import why
 from dashboard.words import BREAKER_STATES, Look, plural, share
 from featurememory.circuit_breaker.events import BreakerStatus
-from featurememory.circuit_breaker.fleet import machine_of
+from featurememory.circuit_breaker.storage import machine_of
 from featurememory.models import Breaker, BreakerEvent
 
 LAST_TRANSITIONS = 5

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.breaker_rows import MOST, count_states, list_breakers, show, transition
 from dashboard.views.signed_in import is_refresh, signed_in
 from dashboard.words import BREAKER_STATES
-from featurememory.circuit_breaker.fleet import UnknownBreaker
 from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, ReasonForm
+from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.errors import ValidationError
 from featurememory.models import Breaker, BreakerEvent
 

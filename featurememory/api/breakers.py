@@ -12,7 +12,8 @@ from pydantic import Field
 from featurememory.access import Caller
 from featurememory.api.auth import ScopedKey
 from featurememory.api.problems import Problem
-from featurememory.circuit_breaker import fleet
+from featurememory.circuit_breaker import commands
+from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.ingestion.operations import StorableText
 from featurememory.live.events import BreakerView, view_breaker
 from featurememory.models import Breaker
@@ -28,7 +29,7 @@ class BreakerPage(Schema):
 class Reason(Schema):
     """Why; it stands in the audit beside the key's name."""
 
-    reason: str = Field(min_length=1, max_length=fleet.MAX_REASON, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    reason: str = Field(min_length=1, max_length=commands.MAX_REASON, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
 
 
 class BreakerSearch(Schema):
@@ -71,10 +72,10 @@ def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
     )(act)
 
 
-_offer("reset", "Reset a breaker", fleet.reset_breaker)
-_offer("force-open", "Force a breaker open", fleet.force_open_breaker)
-_offer("disable", "Disable a breaker", fleet.disable_breaker)
-_offer("release", "Release a breaker", fleet.release_breaker)
+_offer("reset", "Reset a breaker", commands.reset_breaker)
+_offer("force-open", "Force a breaker open", commands.force_open_breaker)
+_offer("disable", "Disable a breaker", commands.disable_breaker)
+_offer("release", "Release a breaker", commands.release_breaker)
 
 
 # After the actions: its path would match theirs.
@@ -85,5 +86,5 @@ _offer("release", "Release a breaker", fleet.release_breaker)
 def get_breaker(request: HttpRequest, name: Path[StorableText]) -> BreakerView:
     breaker = Breaker.objects.filter(name=name).first()
     if breaker is None:
-        raise fleet.UnknownBreaker(f"There is no breaker {name!r}.")
+        raise UnknownBreaker(f"There is no breaker {name!r}.")
     return view_breaker(breaker, timezone.now())

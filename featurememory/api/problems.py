@@ -16,7 +16,7 @@ from ninja.errors import HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 from pydantic import BaseModel
 
-from featurememory.circuit_breaker.fleet import UnknownBreaker
+from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.errors import ValidationError
 from featurememory.ingestion.operations import FIELD_ADVICE, FieldError, printable
 

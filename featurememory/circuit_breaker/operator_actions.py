@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 
 from django import forms
 
-from featurememory.circuit_breaker import fleet
+from featurememory.circuit_breaker import commands
 from featurememory.models import Breaker
 
 PERMISSION = "featurememory.operate_breaker"
 
 
 class Command(Protocol):
-    """A function of fleet.py."""
+    """A function of commands.py."""
 
     def __call__(self, name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker: ...
 
@@ -54,21 +54,21 @@ ACTIONS = {
             "was reset: it is closed and starts counting anew.",
             "It closes at once for the whole fleet: calls go through again, its counts and its waiting time start "
             "anew, and what an operator had laid over it is lifted.",
-            fleet.reset_breaker,
+            commands.reset_breaker,
         ),
         OperatorAction(
             "release",
             "Release",
             "was released: its own state counts again.",
             "The operator's hand is lifted and the state the breaker computed by itself counts again.",
-            fleet.release_breaker,
+            commands.release_breaker,
         ),
         OperatorAction(
             "force-open",
             "Force open",
             "is forced open: it refuses calls until somebody releases or resets it.",
             "Every call is refused, in the whole fleet, until somebody releases or resets it.",
-            fleet.force_open_breaker,
+            commands.force_open_breaker,
             is_harmful=True,
         ),
         OperatorAction(
@@ -76,7 +76,7 @@ ACTIONS = {
             "Disable",
             "is disabled: it lets every call through until somebody releases or resets it.",
             "Every call goes through, whatever fails, until somebody releases or resets it.",
-            fleet.disable_breaker,
+            commands.disable_breaker,
             is_harmful=True,
         ),
     )
@@ -87,7 +87,7 @@ class ReasonForm(forms.Form):
     """Why; and the id by which a second submit of the same page is known and does nothing."""
 
     reason = forms.CharField(
-        max_length=fleet.MAX_REASON,
+        max_length=commands.MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
         help_text="Stands in the audit beside your name.",
         error_messages={"required": "Say why; it stands in the audit beside your name."},

@@ -1,7 +1,8 @@
 """The process's single writer: many requests, one transaction.
 
 Requests hand in submissions and wait; a thread takes all that are waiting, stores them in one transaction and
-answers each. While a transaction runs the next group gathers: the busier, the larger the groups.
+answers each. While a transaction runs the next group gathers: the busier, the larger the groups. What the database
+refuses of a group is found by storing each submission alone, so that one cannot hold up its neighbours.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from featurememory.ingestion.transaction import Submission, Written
 
@@ -24,6 +25,8 @@ MAX_GROUP = 1_000
 """Operations in one transaction, unless a single submission has more. Larger groups commit no faster and hold
 everybody up for longer."""
 MAX_QUEUED_BYTES = 64 * 2**20
+REPORTED_S = 60.0
+"""Commits older than this say nothing about now."""
 
 Store = Callable[[Sequence[Submission], float], list[Written]]
 
@@ -44,7 +47,8 @@ class StorageFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WriterReport:
-    """What the writer has done since it started, and what waits."""
+    """What the writer has done since it started, what waits, and how long commits took in the last minute (None
+    without one)."""
 
     queue_depth: int
     queue_limit: int
@@ -77,7 +81,7 @@ class GroupCommitWriter:
         self._changed = threading.Condition()
         self._stopping = False
         self._written = self._refused = self._failed = 0
-        self._commit_ms: deque[float] = deque(maxlen=1_000)
+        self._commits: deque[tuple[float, float]] = deque(maxlen=1_000)
         self._thread = threading.Thread(target=self._run, name="ingestion-writer", daemon=True)
 
     def start(self) -> None:
@@ -112,7 +116,8 @@ class GroupCommitWriter:
 
     def report(self) -> WriterReport:
         with self._changed:
-            times = sorted(self._commit_ms)
+            recent = self._clock() - REPORTED_S
+            times = sorted(took_ms for at, took_ms in self._commits if at >= recent)
             return WriterReport(
                 queue_depth=self._depth,
                 queue_limit=self._queue_limit,
@@ -157,12 +162,17 @@ class GroupCommitWriter:
         try:
             written = self._store_with_retry([waiting.submission for waiting in group])
         except Exception as failure:
+            if len(group) > 1 and not isinstance(failure, OperationalError | InterfaceError):
+                logger.warning("a group could not be stored, trying each request alone: %r", failure)
+                for waiting in group:
+                    self._write([waiting])
+                return
             logger.exception("a group of %d requests could not be stored", len(group))
             self._failed += sum(len(waiting.submission.operations) for waiting in group)
             for waiting in group:
                 waiting.future.set_exception(StorageFailed(str(failure)))
             return
-        self._commit_ms.append((time.perf_counter() - began) * 1_000)
+        self._commits.append((self._clock(), (time.perf_counter() - began) * 1_000))
         for waiting, result in zip(group, written, strict=True):
             self._written += result.accepted
             waiting.future.set_result(result)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from featurememory.circuit_breaker.fleet import status_of
+from featurememory.circuit_breaker.storage import status_of
 from featurememory.models import Breaker, BreakerEvent
 
 
@@ -91,7 +91,7 @@ def view_transition(event: BreakerEvent) -> TransitionView:
         actor=event.actor,
         reason=event.reason,
         epoch=event.epoch,
-        version=event.version,
+        version=event.sequence,
         at=event.at,
         retry_after_ms=event.retry_after_ms,
     )

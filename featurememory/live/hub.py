@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from featurememory.live.events import view_transition
 from featurememory.live.watch import Watch, choose_watch
@@ -42,6 +43,7 @@ class Hub:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-watcher", daemon=True)
         self.sequence = 0
+        self._looked_at = time.monotonic()
 
     def start(self) -> None:
         self._thread.start()
@@ -59,6 +61,11 @@ class Hub:
     @property
     def open_streams(self) -> int:
         return len(self._streams)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nobody has looked for news; every process's heartbeat is news, so it should stay small."""
+        return time.monotonic() - self._looked_at
 
     @contextlib.asynccontextmanager
     async def subscribe(self) -> AsyncIterator[asyncio.Queue[LiveEvent | None]]:
@@ -80,11 +87,12 @@ class Hub:
                     self._loop.call_soon_threadsafe(self._deliver, [], last)
                 watch.wait(self._stop)
                 events = read_events_after(last)
-            except DatabaseError as failure:
-                logger.warning("live events cannot be read, trying again: %s", failure)
+            except Exception as failure:  # whatever it is, streams must not fall silent for good
+                logger.warning("live events cannot be read, trying again: %r", failure)
                 connection.close()
                 self._stop.wait(1.0)
                 continue
+            self._looked_at = time.monotonic()
             if events:
                 last = events[-1].sequence
                 self._loop.call_soon_threadsafe(self._deliver, events, last)

@@ -84,7 +84,9 @@ class Migration(migrations.Migration):
                 ("epoch", models.PositiveBigIntegerField(default=0)),
                 (
                     "version",
-                    models.PositiveBigIntegerField(default=0, help_text="grows with each transition"),
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="the sequence of its last transition"
+                    ),
                 ),
                 (
                     "revision",
@@ -297,7 +299,6 @@ class Migration(migrations.Migration):
                 ),
                 ("reason", models.CharField(blank=True, max_length=1000)),
                 ("epoch", models.PositiveBigIntegerField()),
-                ("version", models.PositiveBigIntegerField()),
                 ("counts", models.JSONField(default=dict)),
                 ("retry_after_ms", models.FloatField(blank=True, null=True)),
                 ("at", models.DateTimeField()),

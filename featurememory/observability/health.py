@@ -22,6 +22,7 @@ SEEN_WITHIN = timedelta(seconds=30)
 """A process that has not been heard of for longer is taken for gone."""
 RESTARTED_WITHIN = timedelta(minutes=10)
 QUEUE_DEGRADED, QUEUE_UNHEALTHY = 0.5, 0.9
+LIVE_SILENT_S = 15.0
 COMMIT_DEGRADED_MS, COMMIT_UNHEALTHY_MS = 250.0, 2_000.0
 
 
@@ -57,7 +58,7 @@ def overall(components: Iterable[Component]) -> Status:
 
 def judge_ingestion(processes: Sequence[ProcessSeen], now: datetime) -> Component:
     """The writers' queues and how long their commits take."""
-    writers = [each for each in processes if each.role == "web" and now - each.seen_at <= SEEN_WITHIN]
+    writers = [each for each in _living(processes, now) if each.role == "web"]
     if not writers:
         return Component(Status.UNHEALTHY, f"No web process was heard of for {SEEN_WITHIN.seconds} s.")
     fill = max(each.metrics.get("queue_depth", 0) / each.metrics.get("queue_limit", 1) for each in writers)
@@ -86,7 +87,7 @@ def judge_database(write_ms: float | None, failure: str, size_bytes: int | None)
 
 def judge_processes(processes: Sequence[ProcessSeen], now: datetime) -> Component:
     """Whether all that should run does, and whether something had to be started again."""
-    living = [each for each in processes if now - each.seen_at <= SEEN_WITHIN]
+    living = _living(processes, now)
     by_role = sorted(living, key=lambda each: ROLES.index(each.role), reverse=True)
     by_name = {each.name: each for each in by_role}  # of a process with several roles its first stays
     missing = [role for role in ROLES if role not in {each.role for each in living}]
@@ -124,10 +125,18 @@ def judge_breakers(states: Mapping[str, int]) -> Component:
     return Component(Status.HEALTHY, "All closed." if states else "None yet.", figures)
 
 
-def judge_live_bus(transport: str, failure: str) -> Component:
-    """Whether news travels at once, or waits for the next look."""
+def judge_live_bus(
+    transport: str, failure: str, processes: Sequence[ProcessSeen], now: datetime
+) -> Component:
+    """Whether news travels at once, waits for the next look, or is not looked for any more."""
+    silent_s = max((each.metrics.get("live_silent_s", 0.0) for each in _living(processes, now)), default=0.0)
+    figures = {"transport": transport, "silent_s": silent_s}
+    if silent_s >= LIVE_SILENT_S:
+        return Component(Status.UNHEALTHY, f"Nobody has looked for live news for {silent_s:.0f} s.", figures)
     if failure:
-        return Component(
-            Status.DEGRADED, f"Live news comes late, by polling: {failure}", {"transport": transport}
-        )
-    return Component(Status.HEALTHY, f"News travels by {transport}.", {"transport": transport})
+        return Component(Status.DEGRADED, f"Live news comes late, by polling: {failure}", figures)
+    return Component(Status.HEALTHY, f"News travels by {transport}.", figures)
+
+
+def _living(processes: Iterable[ProcessSeen], now: datetime) -> list[ProcessSeen]:
+    return [each for each in processes if now - each.seen_at <= SEEN_WITHIN]

@@ -64,7 +64,7 @@ def look_around(now: datetime) -> dict[str, Component]:
         "database": judge_database(*_probe_database()),
         "jobs": judge_processes(processes, now),
         "breakers": judge_breakers(states),
-        "live bus": judge_live_bus(*_probe_live_bus()),
+        "live bus": judge_live_bus(*_probe_live_bus(), processes, now),
     }
 
 

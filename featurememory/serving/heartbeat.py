@@ -92,4 +92,6 @@ class Heartbeat:
 def web_metrics(hub: Hub) -> dict[str, Any]:
     """What a web process reports of itself: its writer and its streams."""
     current = open_intake()
-    return {"streams": hub.open_streams} | (asdict(current.writer.report()) if current else {})
+    return {"streams": hub.open_streams, "live_silent_s": round(hub.silent_s, 1)} | (
+        asdict(current.writer.report()) if current else {}
+    )

@@ -22,6 +22,7 @@ FIRST_ADMINISTRATOR = "admin"
 
 def prepare_database() -> None:
     """Brings the tables up to date; a new SQLite file can give its space back later (incremental vacuum)."""
+    settings.CONFIGURATION.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -35,25 +36,23 @@ def collect_static_files() -> None:
 
 
 def ensure_administrator() -> str | None:
-    """Makes the first administrator where there is none; gives its password when it had to be drawn.
+    """Makes the first administrator where there is none yet; gives its password when it had to be drawn.
 
-    With FEATUREMEMORY_ADMIN_PASSWORD set that is the password, also when it was another before.
+    FEATUREMEMORY_ADMIN_PASSWORD is the password to begin with: it never replaces one that somebody has changed, and
+    never brings back an account that somebody has removed.
     """
     users = get_user_model().objects
     given = os.environ.get(PASSWORD_VARIABLE) or None
     with transaction.atomic():
-        admin = users.filter(username=FIRST_ADMINISTRATOR).first()
-        if given is None and (admin is not None or users.filter(is_superuser=True).exists()):
+        if users.filter(is_superuser=True).exists():
             return None
-        if admin is None:
-            admin = users.create_superuser(FIRST_ADMINISTRATOR)
-            admin.groups.add(Group.objects.get(name=ADMINISTRATOR))
-        elif admin.check_password(given):
-            return None
+        admin, _ = users.get_or_create(username=FIRST_ADMINISTRATOR)
         password = given or secrets.token_urlsafe(15)
         _check_password(password, admin)
+        admin.is_staff = admin.is_superuser = admin.is_active = True
         admin.set_password(password)
         admin.save()
+        admin.groups.add(Group.objects.get(name=ADMINISTRATOR))
         return None if given else password
 
 

@@ -106,8 +106,13 @@ class Supervisor:
     def _wait_for_news(self) -> None:
         """Returns when a signal came or a start is due."""
         waiting = [child.due for child in self._children if not child.pid]
-        timeout = max(0.0, min(waiting) - time.monotonic()) if waiting else None
-        ready, _, _ = select.select([self._signals_read], [], [], timeout)
+        self._wait(min(waiting) - time.monotonic() if waiting else None)
+
+    def _wait(self, timeout: float | None) -> None:
+        """Until a signal comes, that of an ended child too, or `timeout` seconds are over."""
+        ready, _, _ = select.select(
+            [self._signals_read], [], [], None if timeout is None else max(0.0, timeout)
+        )
         if ready:
             os.read(self._signals_read, 1_024)
 
@@ -148,7 +153,7 @@ class Supervisor:
                             "the %s process ended in disorder (%s)", child.name, how_it_ended(status)
                         )
                     break
-                select.select([self._signals_read], [], [], 0.1)
+                self._wait(deadline - time.monotonic())
             else:
                 logger.error("the %s process does not stop, killing it", child.name)
                 os.kill(child.pid, signal.SIGKILL)

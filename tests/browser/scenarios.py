@@ -12,7 +12,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
-from featurememory.circuit_breaker import fleet
+from featurememory.circuit_breaker import commands
 from featurememory.circuit_breaker.fleet import BreakerResults, Fleet
 from featurememory.models import (
     Breaker,
@@ -96,10 +96,10 @@ def incident(now: datetime) -> None:
     _trip(KINDS[0], [now - timedelta(seconds=ago) for ago in (860, 610, 330, 95, 21)])
     _trip(KINDS[2], [now - timedelta(seconds=74)])
     _tell_breaker(KINDS[2], "success", 1, (now - timedelta(seconds=60)).timestamp())
-    fleet.force_open_breaker(
+    commands.force_open_breaker(
         KINDS[1].breaker, actor="olga", reason="GPU 3 is being swapped, back at 15:30", request_id=UUID(int=1)
     )
-    fleet.disable_breaker(KINDS[3].breaker, actor="olga", reason="probing the new checkpoint by hand")
+    commands.disable_breaker(KINDS[3].breaker, actor="olga", reason="probing the new checkpoint by hand")
     _processes(now, queue_depth=14_800)
     _snapshots(now, lambda at: chance.uniform(0.004, 0.05) if at < began else 0.78 * (at - began) / INCIDENT)
     _sources(now, dropped=1_204)

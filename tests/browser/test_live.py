@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
-from featurememory.circuit_breaker.fleet import force_open_breaker, reset_breaker
+from featurememory.circuit_breaker.commands import force_open_breaker, reset_breaker
 from featurememory.models import Rollup
 from tests.browser.scenarios import KINDS, SCENARIOS
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
 from featurememory.ingestion.receive import intake
@@ -17,6 +17,7 @@ from featurememory.ingestion.transaction import Submission, Written
 from featurememory.ingestion.writer import (
     MAX_GROUP,
     MAX_QUEUED_BYTES,
+    REPORTED_S,
     GroupCommitWriter,
     QueueFull,
     StorageFailed,
@@ -39,6 +40,7 @@ class Disk:
     def __init__(self) -> None:
         self.groups: list[Sequence[Submission]] = []
         self.failures: list[Exception] = []
+        self.refused: Submission | None = None
         self.began = threading.Semaphore(0)
         self.may_go_on = threading.Event()
         self.may_go_on.set()
@@ -49,6 +51,8 @@ class Disk:
         assert self.may_go_on.wait(30)
         if self.failures:
             raise self.failures.pop(0)
+        if self.refused in submissions:
+            raise IntegrityError("refused")
         return [Written(len(each.operations), 0) for each in submissions]
 
     def hold_up(self, writer: GroupCommitWriter) -> None:
@@ -152,20 +156,6 @@ def test_stopping_stores_what_was_accepted_and_takes_no_more(disk: Disk) -> None
     assert all(each.result(0).accepted == 1 for each in waiting)
 
 
-def test_a_failure_fails_the_whole_group_and_the_writer_goes_on(
-    disk: Disk, writer: GroupCommitWriter
-) -> None:
-    disk.hold_up(writer)
-    waiting = [writer.submit(of(2)) for _ in range(3)]
-    disk.failures = [ValueError("first group"), ValueError("second group")]
-    disk.may_go_on.set()
-    for each in waiting:
-        with pytest.raises(StorageFailed, match="second group"):
-            each.result(30)
-    assert writer.submit(of(1)).result(30).accepted == 1
-    assert writer.report().failed == 1 + 6
-
-
 def test_a_database_error_is_tried_once_more(disk: Disk, writer: GroupCommitWriter) -> None:
     disk.failures = [OperationalError("server closed the connection")]
     assert writer.submit(of(3)).result(30).accepted == 3
@@ -173,6 +163,34 @@ def test_a_database_error_is_tried_once_more(disk: Disk, writer: GroupCommitWrit
     disk.failures = [OperationalError("away"), OperationalError("still away")]
     with pytest.raises(StorageFailed, match="still away"):
         writer.submit(of(1)).result(30)
+
+
+def test_one_submission_that_the_database_refuses_does_not_hold_up_its_neighbours(
+    disk: Disk, writer: GroupCommitWriter
+) -> None:
+    disk.hold_up(writer)
+    good, bad, last = of(1), of(2), of(3)
+    waiting = [writer.submit(each) for each in (good, bad, last)]
+    disk.refused = bad
+    disk.may_go_on.set()
+    assert [waiting[0].result(30).accepted, waiting[2].result(30).accepted] == [1, 3]
+    with pytest.raises(StorageFailed, match="refused"):
+        waiting[1].result(30)
+
+
+def test_a_database_that_is_away_fails_the_whole_group_at_once_and_the_writer_goes_on(
+    disk: Disk, writer: GroupCommitWriter
+) -> None:
+    disk.hold_up(writer)
+    waiting = [writer.submit(of(1)) for _ in range(5)]
+    disk.failures = [OperationalError("away")] * 4
+    disk.may_go_on.set()
+    for each in waiting:
+        with pytest.raises(StorageFailed, match="away"):
+            each.result(30)
+    assert len(disk.groups) == 4, "the group before, and this one, each tried twice"
+    assert writer.submit(of(1)).result(30).accepted == 1
+    assert writer.report().failed == 1 + 5
 
 
 def test_what_nobody_waits_for_any_more_is_not_stored(disk: Disk, writer: GroupCommitWriter) -> None:
@@ -210,6 +228,19 @@ def test_the_report_tells_how_long_commits_take(disk: Disk, writer: GroupCommitW
     writer.submit(of(1)).result(30)
     report = wait_until(lambda: writer.report().commit_ms_p50 and writer.report(), "a commit's time")
     assert 0 < report.commit_ms_p50 <= report.commit_ms_p99
+
+
+def test_a_slow_commit_is_forgotten_after_a_minute(disk: Disk) -> None:
+    now = 1_000.0
+    writer = GroupCommitWriter(disk.store, queue_limit=10, clock=lambda: now)
+    writer.start()
+    writer.submit(of(1)).result(30)
+    wait_until(lambda: writer.report().commit_ms_p99, "a commit's time")
+    now += REPORTED_S
+    assert writer.report().commit_ms_p99 is not None
+    now += 0.1
+    assert writer.report().commit_ms_p99 is None
+    assert writer.stop(30)
 
 
 @contextmanager

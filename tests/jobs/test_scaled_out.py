@@ -64,7 +64,7 @@ def test_both_servers_together_count_each_operation_once(
         _, _, text = server.request("GET", "/metrics", key=key)
         assert 'model="counted",operation_type="transcription",outcome="error"} 10.0' in text
         _, _, breaker = server.request("GET", "/api/v1/breakers/transcription:counted", key=key)
-        assert (breaker["state"], breaker["version"]) == ("open", 1)
+        assert (breaker["state"], breaker["epoch"]) == ("open", 1)
 
 
 def test_streams_go_on_by_looking_when_redis_is_gone(

@@ -18,7 +18,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from featurememory.access import create_api_key
-from featurememory.circuit_breaker.fleet import force_open_breaker
+from featurememory.circuit_breaker.commands import force_open_breaker
 from featurememory.ingestion.operations import Sender
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.transaction import Submission

@@ -11,6 +11,7 @@ from django.test import Client
 from featurememory.jobs import KEEP_PROCESSES, KEEP_SNAPSHOTS, forget_the_old
 from featurememory.models import HealthSnapshot, ProcessRecord
 from featurememory.observability.health import (
+    LIVE_SILENT_S,
     RESTARTED_WITHIN,
     SEEN_WITHIN,
     Component,
@@ -159,8 +160,16 @@ def test_breakers_are_judged_by_how_many_refuse(states: dict[str, int], expected
 
 
 def test_news_that_come_late_degrade_the_live_bus() -> None:
-    assert judge_live_bus("Redis", "").status is Status.HEALTHY
-    assert judge_live_bus("Redis", "refused").status is Status.DEGRADED
+    assert judge_live_bus("Redis", "", [seen()], NOW).status is Status.HEALTHY
+    assert judge_live_bus("Redis", "refused", [seen()], NOW).status is Status.DEGRADED
+
+
+def test_a_web_process_that_looks_for_news_no_more_is_unhealthy() -> None:
+    deaf = seen(metrics={"live_silent_s": LIVE_SILENT_S})
+    judged = judge_live_bus("Redis", "", [seen(), deaf], NOW)
+    assert (judged.status, judged.reason) == (Status.UNHEALTHY, "Nobody has looked for live news for 15 s.")
+    long_gone = seen(ago=SEEN_WITHIN + timedelta(seconds=1), metrics={"live_silent_s": 99.0})
+    assert judge_live_bus("Redis", "", [seen(), long_gone], NOW).status is Status.HEALTHY
 
 
 def test_a_snapshot_holds_every_component_with_its_reason(db: None, now: datetime) -> None:

@@ -84,7 +84,9 @@ def test_children_stop_by_themselves_when_the_supervisor_is_killed(tmp_path: Pat
 @pytest.mark.sqlite_only
 def test_the_first_administrator_is_drawn_and_shown_once(tmp_path: Path) -> None:
     for expected in (1, 0):
-        server = start_server(tmp_path / "data", FEATUREMEMORY_ADMIN_PASSWORD="")
+        server = start_server(
+            tmp_path / "data", FEATUREMEMORY_ADMIN_PASSWORD="", FEATUREMEMORY_SECRET_KEY="s" * 60
+        )
         server.stop()
         shown = re.findall(r"admin with the password (\S{20})", server.log.read_text())
         assert len(shown) == expected

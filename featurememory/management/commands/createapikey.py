@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from featurememory.access import create_api_key
+from featurememory.management.data_dir import add_data_dir_option
 from featurememory.models import ApiKey
 
 
@@ -24,6 +27,7 @@ class Command(BaseCommand):
             required=True,
             help="what the key may do; give it once for each scope",
         )
+        add_data_dir_option(parser)
 
     def handle(self, *args: Any, name: str, scopes: list[str], **options: Any) -> None:
         try:
@@ -33,4 +37,10 @@ class Command(BaseCommand):
                 f"{field}: {' '.join(messages)}" for field, messages in wrong.message_dict.items()
             )
             raise CommandError(problems) from None
+        except DatabaseError as failure:
+            place = settings.CONFIGURATION.data_dir
+            raise CommandError(
+                f"The database cannot be used ({failure}). Has `uv run manage.py up` prepared {place}? "
+                "If it keeps its data elsewhere, say so with --data-dir."
+            ) from None
         self.stdout.write(key)

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from featurememory import FeatureMemory
 from featurememory.access import create_api_key
 from featurememory.demo.orchestrator import Orchestrator
+from featurememory.management.data_dir import add_data_dir_option
 from featurememory.models import ApiKey
 
 KEY_NAME = "demo"
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--api-key", help="a key with the scopes ingest and read (else one is made here)")
         parser.add_argument("--rate", type=float, default=25.0, help="operations a second (25)")
         parser.add_argument("--seconds", type=float, help="end by itself after so long")
+        add_data_dir_option(parser)
 
     def handle(
         self, *args: Any, url: str | None, api_key: str | None, rate: float, seconds: float | None, **_: Any

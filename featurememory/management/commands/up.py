@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from featurememory.management.data_dir import add_data_dir_option
 from featurememory.serving.apart import FailedApart, apart
 from featurememory.serving.preparation import (
     FIRST_ADMINISTRATOR,
@@ -27,9 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", help="address to listen on (FEATUREMEMORY_HOST, else 127.0.0.1)")
         parser.add_argument("--port", type=int, help="port to listen on (FEATUREMEMORY_PORT, else 8000)")
-        parser.add_argument(
-            "--data-dir", help="where everything is kept (FEATUREMEMORY_DATA_DIR, else ./data)"
-        )
+        add_data_dir_option(parser)
 
     def handle(self, *args: Any, host: str | None, port: int | None, **options: Any) -> None:
         configuration = settings.CONFIGURATION
@@ -39,10 +39,10 @@ class Command(BaseCommand):
             password = apart(_prepare)
         except FailedApart as failure:
             raise CommandError(str(failure)) from None
-        self._greet(listener, password)
+        self._greet(listener, password, options["data_dir"])
         self._serve(listener)
 
-    def _greet(self, listener: socket.socket, password: str) -> None:
+    def _greet(self, listener: socket.socket, password: str, data_dir: str | None) -> None:
         host, port = listener.getsockname()[:2]
         host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - where to look
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.CONFIGURATION.sub_path}/"
@@ -51,7 +51,10 @@ class Command(BaseCommand):
             lines.append(
                 f"First administrator: {FIRST_ADMINISTRATOR} with the password {password} (shown this once)"
             )
-        lines.append("A key for your orchestrator: manage.py createapikey NAME --scope ingest --scope read")
+        here = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
+        lines.append(
+            f"A key for your orchestrator: uv run manage.py createapikey NAME --scope ingest --scope read{here}"
+        )
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
 
