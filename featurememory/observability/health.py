@@ -112,17 +112,23 @@ def judge_processes(processes: Sequence[ProcessSeen], now: datetime) -> Componen
 
 
 def judge_breakers(states: Mapping[str, int]) -> Component:
-    """How many breakers refuse calls."""
+    """How many breakers refuse calls, and how many an operator has disabled: those judge nothing."""
     refusing = states.get("open", 0) + states.get("forced_open", 0)
     probing = states.get("half_open", 0)
-    figures = dict(states)
+    disabled = states.get("disabled", 0)
+    said = []
     if refusing:
-        verb = "breaker refuses" if refusing == 1 else "breakers refuse"
-        return Component(Status.DEGRADED, f"{refusing} {verb} calls.", figures)
-    if probing:
-        verb = "breaker is" if probing == 1 else "breakers are"
-        return Component(Status.DEGRADED, f"{probing} {verb} probing.", figures)
-    return Component(Status.HEALTHY, "All closed." if states else "None yet.", figures)
+        said.append(f"{refusing} {'breaker refuses' if refusing == 1 else 'breakers refuse'} calls")
+    elif probing:
+        said.append(f"{probing} {'breaker is' if probing == 1 else 'breakers are'} probing")
+    status = Status.DEGRADED if said else Status.HEALTHY
+    if disabled:
+        said.append(f"{disabled} {'breaker is' if disabled == 1 else 'breakers are'} disabled")
+    if status is Status.HEALTHY and states.get("closed"):
+        said.append("the others are closed" if disabled else "All closed")
+    return Component(
+        status, f"{'; '.join(said) or ('None refuses calls' if states else 'None yet')}.", dict(states)
+    )
 
 
 def judge_live_bus(

@@ -147,7 +147,11 @@ def test_a_process_with_two_roles_that_was_restarted_counts_once_by_its_first_ro
     ("states", "expected", "said"),
     [
         ({}, Status.HEALTHY, "None yet"),
-        ({"closed": 3, "disabled": 1}, Status.HEALTHY, "All closed"),
+        ({"closed": 3}, Status.HEALTHY, "All closed."),
+        ({"closed": 3, "disabled": 2}, Status.HEALTHY, "2 breakers are disabled; the others are closed."),
+        ({"disabled": 1}, Status.HEALTHY, "1 breaker is disabled."),
+        ({"metrics_only": 1}, Status.HEALTHY, "None refuses calls."),
+        ({"open": 1, "disabled": 1}, Status.DEGRADED, "1 breaker refuses calls; 1 breaker is disabled."),
         ({"closed": 3, "open": 1}, Status.DEGRADED, "1 breaker refuses"),
         ({"forced_open": 1, "open": 1}, Status.DEGRADED, "2 breakers refuse"),
         ({"half_open": 1}, Status.DEGRADED, "1 breaker is probing"),

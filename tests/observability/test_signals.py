@@ -175,7 +175,6 @@ def test_transitions_come_newest_first_and_only_those_of_the_span() -> None:
             computed_state="open",
             cause="max_failures",
             epoch=sequence,
-            version=sequence,
             at=START + timedelta(minutes=minute),
         )
 
