@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Prefetch
+from django.db.models import Count, OuterRef, Subquery
 from django.urls import reverse
 
 from dashboard.health import HealthView, read_health
@@ -84,20 +84,28 @@ def read_status(now: datetime) -> Status:
 
 
 def _not_closed() -> list[Firing]:
-    newest = Prefetch("events", BreakerEvent.objects.order_by("-sequence")[:1], to_attr="newest")
-    rows = Breaker.objects.exclude(state=Breaker.State.CLOSED).order_by("changed_at").prefetch_related(newest)
+    rows = list(Breaker.objects.exclude(state=Breaker.State.CLOSED).order_by("changed_at")[:SHOWN])
+    newest = _newest_events([row.pk for row in rows])
     return [
         Firing(
             f"breaker-{row.pk}",
             row.name,
             BREAKER_STATES[row.state],
-            why(row.newest[0]) if row.newest else "",
+            why(newest[row.pk]) if row.pk in newest else "",
             row.changed_at,
             reverse("breaker", args=[row.name]),
             reverse("breaker-reset", args=[row.name]),
         )
-        for row in rows[:SHOWN]
+        for row in rows
     ]
+
+
+def _newest_events(breakers: list[int]) -> dict[int, BreakerEvent]:
+    """The latest event of each of the breakers, looked up one by one within a single query."""
+    newest = BreakerEvent.objects.filter(breaker=OuterRef("pk")).order_by("-sequence").values("sequence")[:1]
+    sequences = Breaker.objects.filter(pk__in=breakers).order_by().values_list(Subquery(newest))
+    events = BreakerEvent.objects.filter(sequence__in=sequences)
+    return {event.breaker_id: event for event in events if event.breaker_id is not None}
 
 
 def why(event: BreakerEvent) -> str:

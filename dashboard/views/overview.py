@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -60,7 +61,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     signals = _read_signals(time_range, now)
     context = {"status": status, "time_range": time_range, "presets": PRESET_WORDS.items()}
     if not signals.cardinality.series:
-        steps = read_first_steps(request.build_absolute_uri("/").rstrip("/"), now)
+        steps = read_first_steps(request.build_absolute_uri(reverse("overview")).rstrip("/"), now)
         return render(request, "overview/first_steps.html", context | {"steps": steps})
     return render(request, "overview/overview.html", context | {"signals": signals})
 

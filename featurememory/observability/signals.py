@@ -90,6 +90,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFigures:
+    id: int
     operation_type: str
     model: str
     figures: Figures
@@ -188,17 +189,18 @@ class _Sum:
 def read_traffic(span: Span) -> Traffic:
     """Latency, rate and errors from the minutes' rollups; one query."""
     minutes = Rollup.objects.filter(resolution=MINUTE, start__gte=span.start, start__lt=span.end)
-    cells: dict[tuple[int, str, str], _Sum] = {}
-    for start, operation_type, model, *counts, longest, data in minutes.values_list(*_COLUMNS).iterator(
-        5_000
-    ):
-        place = (span.index_of(start), operation_type, model)
-        cells.setdefault(place, _Sum()).add(tuple(counts), longest, Histogram.from_bytes(data))
+    cells: dict[tuple[int, int, str, str], _Sum] = {}
+    for start, *series, success, error, timeout, cancelled, rejected, longest, data in minutes.values_list(
+        *_COLUMNS
+    ).iterator(5_000):
+        counts = (success, error, timeout, cancelled, rejected)
+        place = (span.index_of(start), *series)
+        cells.setdefault(place, _Sum()).add(counts, longest, Histogram.from_bytes(data))
     by_step: dict[int, _Sum] = {}
-    by_series: dict[tuple[str, str], _Sum] = {}
+    by_series: dict[tuple[int, str, str], _Sum] = {}
     for (step, *series), each in cells.items():
         by_step.setdefault(step, _Sum()).add(each.counts, each.longest, each.histogram)
-        by_series.setdefault((series[0], series[1]), _Sum()).add(each.counts, each.longest, each.histogram)
+        by_series.setdefault(tuple(series), _Sum()).add(each.counts, each.longest, each.histogram)
     total = _Sum()
     for each in by_series.values():
         total.add(each.counts, each.longest, each.histogram)
@@ -213,6 +215,7 @@ def read_traffic(span: Span) -> Traffic:
 
 _COLUMNS = (
     "start",
+    "series_id",
     "series__operation_type",
     "series__model",
     "success",

@@ -120,3 +120,16 @@ def test_below_a_sub_path_every_link_stays_there(
     links = re.findall(r'(?:href|hx-get|action|src)="(/(?!static/)[^"]*)"', page)
     assert links
     assert [link for link in links if not link.startswith("/memory/")] == []
+
+
+@pytest.mark.usefixtures("below_memory")
+def test_below_a_sub_path_the_first_steps_can_be_pasted_as_they_are(
+    sign_in: SignIn, situation: Callable[[str], None]
+) -> None:
+    situation("empty")
+
+    page = sign_in("admin").get("/").content.decode()
+
+    assert "curl -sS http://testserver/memory/api/v1/operations" in page
+    assert "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://testserver/memory/v1/traces" in page
+    assert "FeatureMemory(&quot;http://testserver/memory&quot;" in page

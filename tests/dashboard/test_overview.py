@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from featurememory.models import HealthSnapshot, Operation, Rollup
+from featurememory.models import BreakerEvent, HealthSnapshot, Operation, Rollup, Series
+from featurememory.observability.rollups import MINUTE
 from tests.browser.scenarios import KINDS
 
 Build = Callable[[str], None]
@@ -154,6 +157,38 @@ def test_what_stands_for_others_is_noticed(situation: Build, sign_in: SignIn) ->
     situation("incident")
 
     assert "the rest stands under <strong>other</strong>" in _page(sign_in("viktor"))
+
+
+def test_a_refresh_can_tell_every_row_from_every_other(
+    situation: Build, sign_in: SignIn, now: datetime
+) -> None:
+    """Names that a slug would make alike, or make nothing of, have ids of their own."""
+    situation("incident")
+    for model in ("llama3.1", "llama31", "音声認識", "翻訳"):
+        series = Series.objects.create(operation_type="generation", model=model, first_seen=now)
+        start = (now - timedelta(minutes=5)).replace(second=0, microsecond=0)
+        Rollup.objects.create(series=series, resolution=MINUTE, start=start, success=1)
+
+    ids = re.findall(r'\sid="([^"]*)"', _page(sign_in("olga")))
+
+    assert len(set(ids)) == len(ids)
+    assert "翻訳" in _page(sign_in("olga"))
+
+
+def test_why_each_breaker_fires_is_looked_up_not_ranked_among_all_events(
+    situation: Build, sign_in: SignIn
+) -> None:
+    situation("incident")
+    client = sign_in("viktor")
+    newest = BreakerEvent.objects.filter(breaker__name=KINDS[0].breaker).first()
+    assert newest is not None
+    _page(client)
+
+    with CaptureQueriesContext(connection) as asked:
+        page = _page(client, reverse("overview-status"))
+
+    assert newest.message[1:] in page
+    assert [query["sql"] for query in asked.captured_queries if "ROW_NUMBER" in query["sql"]] == []
 
 
 def test_series_without_calls_in_the_range_are_told_from_no_data_at_all(
