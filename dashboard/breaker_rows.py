@@ -15,7 +15,7 @@ from featurememory.models import Breaker, BreakerEvent
 
 LAST_TRANSITIONS = 5
 MOST = 200
-_RANK = {"forced_open": 0, "open": 1, "half_open": 2, "disabled": 3, "closed": 4}
+_RANK = {"forced_open": 0, "open": 1, "half_open": 2, "disabled": 3, "metrics_only": 4, "closed": 5}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ BREAKER_STATES = {
     "half_open": Look("Probing", "half", "warn", "lets a few calls through to see whether they succeed"),
     "forced_open": Look("Forced open", "hand", "bad", "refuses calls until an operator releases it"),
     "disabled": Look("Disabled", "pause", "off", "lets every call through and judges none"),
+    "metrics_only": Look(
+        "Only measuring", "eye", "off", "lets every call through and shows what it would have done"
+    ),
 }
 HEALTH = {
     "healthy": Look("Healthy", "check", "ok"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.breaker_rows import MOST, count_states, list_breakers, show, transition
 from dashboard.views.signed_in import is_refresh, signed_in
 from dashboard.words import BREAKER_STATES
-from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, ReasonForm
+from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, order_of
 from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.errors import ValidationError
 from featurememory.models import Breaker, BreakerEvent
@@ -72,10 +72,10 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
     """GET asks for the reason; POST acts, says so on the breaker's page, and may be repeated without harm."""
     found = get_object_or_404(Breaker, name=name)
     chosen = ACTIONS[action]
-    form = ReasonForm(request.POST or None)
+    form = chosen.form(request.POST or None)
     if form.is_valid():
         try:
-            chosen.command(name, actor=request.user.get_username(), **form.cleaned_data)
+            chosen.command(name, order_of(form.cleaned_data, request.user.get_username(), timezone.now()))
         except UnknownBreaker as gone:
             raise Http404(str(gone)) from None
         except ValidationError as refused:

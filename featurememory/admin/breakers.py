@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from featurememory.admin.confirmation import confirm
 from featurememory.admin.records import RecordAdmin
-from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION
+from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, order_of
 from featurememory.models import Breaker
 
 
@@ -63,7 +64,7 @@ class BreakerAdmin(RecordAdmin):
         chosen = ACTIONS[action]
 
         def command(breaker: Breaker, given: dict[str, Any]) -> str:
-            chosen.command(breaker.name, actor=request.user.get_username(), **given)
+            chosen.command(breaker.name, order_of(given, request.user.get_username(), timezone.now()))
             return f"Breaker {breaker.name} {chosen.done}"
 
         return confirm(
@@ -75,6 +76,7 @@ class BreakerAdmin(RecordAdmin):
             verb=chosen.verb,
             consequence=chosen.consequence,
             act=command,
+            form_class=chosen.form,
         )
 
 

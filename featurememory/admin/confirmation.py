@@ -26,6 +26,7 @@ def confirm(
     verb: str,
     consequence: str,
     act: Callable[[Any, dict[str, Any]], str],
+    form_class: type[ReasonForm] = ReasonForm,
 ) -> HttpResponse:
     """GET asks for the reason; POST calls `act` with the object and the cleaned form, and shows what it returns."""
     if not request.user.has_perm(permission):
@@ -33,7 +34,7 @@ def confirm(
     found: Model | None = model_admin.get_object(request, str(pk))
     if found is None:
         raise Http404
-    form = ReasonForm(request.POST or None)
+    form = form_class(request.POST or None)
     if form.is_valid():
         try:
             message = act(found, form.cleaned_data)

@@ -8,7 +8,7 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from featurememory import __version__
-from featurememory.api import breakers, health, operations, problems
+from featurememory.api import breaker_configurations, breakers, health, operations, problems
 from featurememory.api.document import complete_document
 
 
@@ -38,5 +38,6 @@ api = Api(
 )
 api.add_router("/operations", operations.router, tags=["operations"])
 api.add_router("/breakers", breakers.router, tags=["breakers"])
+api.add_router("/breaker-configurations", breaker_configurations.router, tags=["breakers"])
 api.add_router("", health.router, tags=["health"])
 problems.register(api)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
-from featurememory.access import Caller
-from featurememory.api.auth import ScopedKey
+from featurememory.api.auth import ScopedKey, actor_of
 from featurememory.api.problems import Problem
 from featurememory.circuit_breaker import commands
-from featurememory.circuit_breaker.storage import UnknownBreaker
-from featurememory.ingestion.operations import StorableText
+from featurememory.circuit_breaker.configuration import Scope, configure
+from featurememory.circuit_breaker.permits import ask_for_permit, read_permit
+from featurememory.circuit_breaker.reports import report_trip
+from featurememory.circuit_breaker.storage import find_breaker
+from featurememory.ingestion.operations import Moment, Name, Permit, StorableText
 from featurememory.live.events import BreakerView, view_breaker
 from featurememory.models import Breaker
 
@@ -26,10 +31,54 @@ class BreakerPage(Schema):
     next_cursor: str | None
 
 
-class Reason(Schema):
-    """Why; it stands in the audit beside the key's name."""
+Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=commands.MAX_REASON,
+        pattern=r"^[^\x00]*[^\x00\s][^\x00]*$",
+        description="Stands in the audit beside the key's name.",
+    ),
+]
 
-    reason: str = Field(min_length=1, max_length=commands.MAX_REASON, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+
+class OrderBody(Schema):
+    """Why, and how."""
+
+    reason: Reason
+    until: Moment | None = Field(None, description="When what is laid over the breaker ends by itself.")
+    request_id: UUID | None = Field(None, description="Given again with the same id a command does nothing.")
+    expected_epoch: int | None = Field(
+        None, ge=0, le=2**62, description="Refuses the command (409) when the breaker has moved on since."
+    )
+
+
+class PermitAnswer(Schema):
+    allowed: bool
+    state: str = Field(description="The breaker's; `closed` for one that nothing is known of yet.")
+    retry_after_ms: float | None = Field(
+        description="Until the next probe may go; null where time does not decide."
+    )
+    permit: str = Field(
+        description="Report the operation with it, as its `permit`. Empty where none is given."
+    )
+
+
+class TripBody(Schema):
+    """A process's own breaker has opened."""
+
+    instance: Name = Field(description="Which process.")
+    message: str = Field(max_length=400, pattern=r"^[^\x00]*$", description="Why, with figures.")
+    permit: Permit = Field(
+        "", description="That of the last call; a trip from before the present epoch is late."
+    )
+
+
+class ConfigurationBody(Schema):
+    """The settings of one layer; those left out fall to the layers below."""
+
+    config: dict[str, Any] = Field(description="Names and meaning: `max_failures`, `window_type`, ...")
+    reason: Reason
 
 
 class BreakerSearch(Schema):
@@ -57,16 +106,20 @@ def list_breakers(request: HttpRequest, search: Query[BreakerSearch]) -> Breaker
     )
 
 
+def refusals(*statuses: int) -> dict[int, type[Problem]]:
+    return dict.fromkeys(statuses, Problem)
+
+
 def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
-    def act(request: HttpRequest, name: Path[StorableText], body: Reason) -> BreakerView:
-        caller: Caller = request.auth  # type: ignore[attr-defined]
-        return view_breaker(command(name, actor=caller.actor, reason=body.reason), timezone.now())
+    def act(request: HttpRequest, name: Path[StorableText], body: OrderBody) -> BreakerView:
+        order = commands.Order(actor_of(request), **body.model_dump())
+        return view_breaker(command(name, order), timezone.now())
 
     act.__doc__ = command.__doc__
     router.post(
         f"/{{path:name}}/{action}",
         auth=ScopedKey("control"),
-        response={200: BreakerView, 400: Problem, 401: Problem, 403: Problem, 404: Problem, 422: Problem},
+        response={200: BreakerView, **refusals(400, 401, 403, 404, 409, 422)},
         summary=summary,
         operation_id=f"{action.replace('-', '_')}_breaker",
     )(act)
@@ -75,7 +128,30 @@ def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
 _offer("reset", "Reset a breaker", commands.reset_breaker)
 _offer("force-open", "Force a breaker open", commands.force_open_breaker)
 _offer("disable", "Disable a breaker", commands.disable_breaker)
+_offer("metrics-only", "Let a breaker only measure", commands.only_measure_breaker)
 _offer("release", "Release a breaker", commands.release_breaker)
+
+
+@router.post(
+    "/{path:name}/permits", auth=ScopedKey("ingest"),
+    response={200: PermitAnswer, **refusals(401, 403, 404, 422)}, summary="May one call go?",
+)  # fmt: skip
+def ask_permit(request: HttpRequest, name: Path[StorableText]) -> PermitAnswer:
+    """For callers without the SDK: ask, call, and report the operation with the `permit`. A probe that is not
+    reported within half_open_timeout_ms counts as failed. A breaker comes into being with the first operation it
+    covers: 404 means that nothing speaks against the call."""
+    return PermitAnswer(**asdict(ask_for_permit(name, timezone.now())))
+
+
+@router.post(
+    "/{path:name}/trip", auth=ScopedKey("ingest"),
+    response={200: BreakerView, **refusals(400, 401, 403, 404, 422)}, summary="Report that a process's breaker opened",
+)  # fmt: skip
+def trip_breaker(request: HttpRequest, name: Path[StorableText], body: TripBody) -> BreakerView:
+    """Opens the fleet's breaker, once as many processes as its `trip_quorum` have tripped within a minute."""
+    now = timezone.now()
+    epoch, _ = read_permit(body.permit)
+    return view_breaker(report_trip(name, body.instance, body.message, now, epoch), now)
 
 
 # After the actions: its path would match theirs.
@@ -84,7 +160,15 @@ _offer("release", "Release a breaker", commands.release_breaker)
     response={200: BreakerView, 401: Problem, 403: Problem, 404: Problem, 422: Problem}, summary="One breaker",
 )  # fmt: skip
 def get_breaker(request: HttpRequest, name: Path[StorableText]) -> BreakerView:
-    breaker = Breaker.objects.filter(name=name).first()
-    if breaker is None:
-        raise UnknownBreaker(f"There is no breaker {name!r}.")
-    return view_breaker(breaker, timezone.now())
+    return view_breaker(find_breaker(name), timezone.now())
+
+
+@router.put(
+    "/{path:name}", auth=ScopedKey("control"),
+    response={200: BreakerView, **refusals(400, 401, 403, 404, 422)}, summary="Configure one breaker",
+)  # fmt: skip
+def configure_breaker(request: HttpRequest, name: Path[StorableText], body: ConfigurationBody) -> BreakerView:
+    """Replaces what is set for this breaker alone; takes effect everywhere at once, and keeps its window."""
+    find_breaker(name)
+    configure(Scope.BREAKER, name, body.config, actor=actor_of(request), reason=body.reason)
+    return view_breaker(find_breaker(name), timezone.now())

@@ -16,8 +16,9 @@ from ninja.errors import HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 from pydantic import BaseModel
 
+from featurememory.circuit_breaker.commands import EpochPassed
 from featurememory.circuit_breaker.storage import UnknownBreaker
-from featurememory.errors import ValidationError
+from featurememory.errors import ConfigurationError, ValidationError
 from featurememory.ingestion.operations import FIELD_ADVICE, FieldError, printable
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ def register(api: NinjaAPI) -> None:
         ProblemError: _respond,
         NinjaValidationError: _wrong_input,
         ValidationError: _invalid,
+        ConfigurationError: _wrong_setting,
+        EpochPassed: _epoch_passed,
         UnknownBreaker: _unknown_breaker,
         Http404: _not_found,
         HttpError: _http_error,
@@ -139,6 +142,17 @@ def _invalid(request: HttpRequest, wrong: ValidationError) -> HttpResponse:
     return _respond(
         request, ProblemError(422, wrong.code, "The request has wrong values", str(wrong), errors)
     )
+
+
+def _wrong_setting(request: HttpRequest, wrong: ConfigurationError) -> HttpResponse:
+    error = FieldError(field=f"config.{wrong.data['field']}", code=wrong.code, message=str(wrong))
+    return _respond(
+        request, ProblemError(422, wrong.code, "The settings do not go together", str(wrong), errors=[error])
+    )
+
+
+def _epoch_passed(request: HttpRequest, passed: EpochPassed) -> HttpResponse:
+    return _respond(request, ProblemError(409, passed.code, "The breaker has moved", str(passed)))
 
 
 def _unknown_breaker(request: HttpRequest, unknown: UnknownBreaker) -> HttpResponse:

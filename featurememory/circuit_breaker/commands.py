@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -10,86 +13,131 @@ from django.utils import timezone
 
 from featurememory import bus
 from featurememory.circuit_breaker.machine import BreakerMachine, Transition
-from featurememory.circuit_breaker.storage import Moved, keep, locked_breaker, machine_of
-from featurememory.errors import ValidationError
+from featurememory.circuit_breaker.storage import Moved, keep, lock_breaker, machine_of
+from featurememory.errors import FeatureMemoryError, ValidationError
 from featurememory.models import AuditEntry, Breaker
 
 MAX_REASON = 1_000
 
 
-def reset_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
+class EpochPassed(FeatureMemoryError):
+    """The breaker has moved since the epoch that the command was meant for."""
+
+    code = "epoch_passed"
+
+    def __init__(self, name: str, expected: int, found: int) -> None:
+        super().__init__(
+            f"Breaker {name!r} is in epoch {found} by now, not in {expected}: look at it again, and repeat the "
+            "command with that epoch or without any.",
+            name=name,
+            expected=expected,
+            found=found,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who gives a command, why, and how.
+
+    `until` ends what is laid over the breaker. Given again with the same `request_id` a command does nothing; given
+    for an `expected_epoch` that has passed it is refused (EpochPassed).
+    """
+
+    actor: str
+    reason: str
+    until: datetime | None = None
+    request_id: UUID | None = None
+    expected_epoch: int | None = None
+
+
+def reset_breaker(name: str, order: Order) -> Breaker:
     """Closes the breaker, empties its window and drops whatever an operator had laid over it."""
-    return _command("reset", BreakerMachine.reset, name, actor, reason, request_id)
+    return _command("reset", lambda machine, now, _: machine.reset(now), name, order)
 
 
-def force_open_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
-    """Admits nothing until it is released or reset."""
-    return _command("force_open", BreakerMachine.force_open, name, actor, reason, request_id)
+def force_open_breaker(name: str, order: Order) -> Breaker:
+    """Admits nothing until it is released or reset, or until the end that the order gives."""
+    return _command("force_open", BreakerMachine.force_open, name, order)
 
 
-def disable_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
-    """Admits everything and computes nothing until it is released or reset."""
-    return _command("disable", BreakerMachine.disable, name, actor, reason, request_id)
+def disable_breaker(name: str, order: Order) -> Breaker:
+    """Admits everything and computes nothing until it is released or reset, or until the end that the order gives."""
+    return _command("disable", BreakerMachine.disable, name, order)
 
 
-def release_breaker(name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker:
+def only_measure_breaker(name: str, order: Order) -> Breaker:
+    """Admits everything and shows what it would have done, until it is released or reset, or until the end that the
+    order gives."""
+    return _command("metrics_only", BreakerMachine.only_measure, name, order)
+
+
+def release_breaker(name: str, order: Order) -> Breaker:
     """Takes the operator's hand off: the computed state counts again."""
-    return _command("release", BreakerMachine.release, name, actor, reason, request_id)
+    return _command("release", lambda machine, now, _: machine.release(now), name, order)
 
 
 def _command(
     action: str,
-    act: Callable[[BreakerMachine, float], Iterable[Transition]],
+    act: Callable[[BreakerMachine, float, float | None], Sequence[Transition]],
     name: str,
-    actor: str,
-    reason: str,
-    request_id: UUID | None,
+    order: Order,
 ) -> Breaker:
-    """One operator's act with event and audit row in one transaction; repeated with the same id it does nothing."""
-    reason = _checked_reason(reason)
-    moment = timezone.now()
+    reason, moment = checked_reason(order.reason), timezone.now()
+    until = checked_end(order.until, moment)
     with transaction.atomic():
-        breaker = locked_breaker(name)
-        if request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists():
+        breaker = lock_breaker(name)
+        if order.request_id is not None and AuditEntry.objects.filter(request_id=order.request_id).exists():
             return breaker
+        if order.expected_epoch not in (None, breaker.epoch):
+            raise EpochPassed(name, int(order.expected_epoch or 0), breaker.epoch)
         before = _for_audit(breaker)
         machine = machine_of(breaker)
-        transitions = list(act(machine, moment.timestamp()))
-        events = keep([Moved(breaker, machine, transitions)], actor=actor, reason=reason)
+        transitions = act(machine, moment.timestamp(), until)
+        events = keep([Moved(breaker, machine, transitions)], actor=order.actor, reason=reason)
         AuditEntry.objects.create(
             at=moment,
-            actor=actor,
+            actor=order.actor,
             action=f"breaker.{action}",
             subject=name,
             reason=reason,
             before=before,
             after=_for_audit(breaker),
-            request_id=request_id,
+            request_id=order.request_id,
         )
     if events:
         bus.announce(events[-1].sequence)
     return breaker
 
 
-def _checked_reason(reason: str) -> str:
+def checked_reason(reason: str) -> str:
+    """The reason without space around it; ValidationError where there is none to keep."""
     reason = reason.strip()
     if not reason:
-        message = "say why; it stands in the audit beside your name"
-        raise ValidationError(
-            "A reason is needed.", [{"field": "reason", "code": "missing", "message": message}]
+        raise _refused(
+            "A reason is needed.", "reason", "missing", "say why; it stands in the audit beside your name"
         )
     if len(reason) > MAX_REASON or "\0" in reason:
         message = f"at most {MAX_REASON} characters, none of them U+0000"
-        raise ValidationError(
-            "The reason cannot be kept.", [{"field": "reason", "code": "too_long", "message": message}]
-        )
+        raise _refused("The reason cannot be kept.", "reason", "too_long", message)
     return reason
 
 
-def _for_audit(breaker: Breaker) -> dict[str, object]:
+def checked_end(until: datetime | None, now: datetime) -> float | None:
+    """In seconds since the Unix epoch; ValidationError where it has passed already."""
+    if until is not None and until <= now:
+        raise _refused("The end has passed.", "until", "past", "give a moment that is still to come, or none")
+    return None if until is None else until.timestamp()
+
+
+def _refused(title: str, field: str, code: str, message: str) -> ValidationError:
+    return ValidationError(title, [{"field": field, "code": code, "message": message}])
+
+
+def _for_audit(breaker: Breaker) -> dict[str, Any]:
     return {
         "state": breaker.state,
         "computed_state": breaker.computed_state,
+        "until": breaker.machine.get("overlay_until") if breaker.machine else None,
         "epoch": breaker.epoch,
         "version": breaker.version,
     }

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
-from uuid import UUID, uuid4
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import uuid4
 
 from django import forms
 
 from featurememory.circuit_breaker import commands
 from featurememory.models import Breaker
 
+HELD_STATES = (Breaker.State.FORCED_OPEN, Breaker.State.DISABLED, Breaker.State.METRICS_ONLY)
 PERMISSION = "featurememory.operate_breaker"
 
 
 class Command(Protocol):
     """A function of commands.py."""
 
-    def __call__(self, name: str, *, actor: str, reason: str, request_id: UUID | None = None) -> Breaker: ...
+    def __call__(self, name: str, order: commands.Order) -> Breaker: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +32,20 @@ class OperatorAction:
     """Completes "Breaker NAME ..."."""
     consequence: str
     command: Command
+    leads_to: Breaker.State | None = None
+    """The state that it lays over the breaker; such an act may have an end."""
     is_harmful: bool = False
+
+    @property
+    def form(self) -> type[ReasonForm]:
+        """What it has to be asked."""
+        return ReasonForm if self.leads_to is None else ReasonAndEndForm
 
     def suits(self, state: str) -> bool:
         """Whether it changes anything for a breaker in `state`."""
-        held = state in (Breaker.State.FORCED_OPEN, Breaker.State.DISABLED)
-        match self.slug:
-            case "release":
-                return held
-            case "force-open":
-                return state != Breaker.State.FORCED_OPEN
-            case "disable":
-                return state != Breaker.State.DISABLED
-            case _:
-                return True
+        if self.slug == "release":
+            return state in HELD_STATES
+        return state != self.leads_to
 
 
 ACTIONS = {
@@ -69,6 +72,7 @@ ACTIONS = {
             "is forced open: it refuses calls until somebody releases or resets it.",
             "Every call is refused, in the whole fleet, until somebody releases or resets it.",
             commands.force_open_breaker,
+            leads_to=Breaker.State.FORCED_OPEN,
             is_harmful=True,
         ),
         OperatorAction(
@@ -77,6 +81,17 @@ ACTIONS = {
             "is disabled: it lets every call through until somebody releases or resets it.",
             "Every call goes through, whatever fails, until somebody releases or resets it.",
             commands.disable_breaker,
+            leads_to=Breaker.State.DISABLED,
+            is_harmful=True,
+        ),
+        OperatorAction(
+            "metrics-only",
+            "Only measure",
+            "only measures: it lets every call through and shows what it would have done.",
+            "Every call goes through, whatever fails; the breaker goes on counting and shows what it would have done, "
+            "until somebody releases or resets it.",
+            commands.only_measure_breaker,
+            leads_to=Breaker.State.METRICS_ONLY,
             is_harmful=True,
         ),
     )
@@ -93,3 +108,27 @@ class ReasonForm(forms.Form):
         error_messages={"required": "Say why; it stands in the audit beside your name."},
     )
     request_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+
+
+class ReasonAndEndForm(ReasonForm):
+    """And for how long, where something is laid over a breaker."""
+
+    minutes = forms.TypedChoiceField(
+        label="For how long",
+        coerce=int,
+        choices=(
+            (0, "until somebody releases it"),
+            (15, "15 minutes"),
+            (60, "1 hour"),
+            (240, "4 hours"),
+            (1_440, "1 day"),
+        ),
+        required=False,
+    )
+
+
+def order_of(given: Mapping[str, Any], actor: str, now: datetime) -> commands.Order:
+    """What a valid form asks for."""
+    minutes = given.get("minutes") or 0
+    until = now + timedelta(minutes=minutes) if minutes else None
+    return commands.Order(actor, given["reason"], until=until, request_id=given["request_id"])

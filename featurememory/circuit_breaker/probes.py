@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 
 class ProbeRound:
-    """Who was admitted, who is still out, what came back. A probe not heard of in time has failed."""
+    """Who was admitted, who is still out, what came back. A probe not heard of in time has failed; a round not
+    decided at `ends_at` is lost."""
 
-    __slots__ = ("_admitted", "_pending", "expired", "failures", "failures_in_a_row", "successes")
+    __slots__ = (
+        "_admitted",
+        "_pending",
+        "ends_at",
+        "expired",
+        "failures",
+        "failures_in_a_row",
+        "slow",
+        "successes",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, ends_at: float = inf) -> None:
         self._admitted = 0
         self._pending: dict[int, float] = {}
+        self.ends_at = ends_at
         self.successes = 0
         self.failures = 0
         self.failures_in_a_row = 0
+        self.slow = 0
         self.expired = 0
 
     @property
@@ -36,7 +49,8 @@ class ProbeRound:
         """Frees the probe's permit; False when it was not out (any more)."""
         return self._pending.pop(probe, None) is not None
 
-    def record(self, failed: bool) -> None:
+    def record(self, failed: bool, slow: bool = False) -> None:
+        self.slow += slow
         if failed:
             self.failures += 1
             self.failures_in_a_row += 1
@@ -56,23 +70,30 @@ class ProbeRound:
         """Permits that are out and not overdue."""
         return sum(expires_at > now for expires_at in self._pending.values())
 
+    def next_end(self) -> float:
+        """When a probe expires or the round is over, whichever comes first."""
+        return min(self.ends_at, *self._pending.values()) if self._pending else self.ends_at
+
     def snapshot(self) -> dict[str, Any]:
         return {
             "admitted": self._admitted,
             "pending": [[probe, expires_at] for probe, expires_at in self._pending.items()],
+            "ends_at": None if self.ends_at == inf else self.ends_at,
             "successes": self.successes,
             "failures": self.failures,
             "failures_in_a_row": self.failures_in_a_row,
+            "slow": self.slow,
             "expired": self.expired,
         }
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any]) -> ProbeRound:
-        restored = cls()
+        restored = cls(inf if snapshot["ends_at"] is None else snapshot["ends_at"])
         restored._admitted = snapshot["admitted"]
         restored._pending = dict(snapshot["pending"])
         restored.successes = snapshot["successes"]
         restored.failures = snapshot["failures"]
         restored.failures_in_a_row = snapshot["failures_in_a_row"]
+        restored.slow = snapshot["slow"]
         restored.expired = snapshot["expired"]
         return restored

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from math import isinf
 from typing import NamedTuple
 
 import orjson
@@ -25,13 +26,19 @@ class UnknownBreaker(FeatureMemoryError):
 
     code = "unknown_breaker"
 
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no breaker {name!r}. One comes into being with the first operation it covers.",
+            name=name,
+        )
+
 
 class Moved(NamedTuple):
     """A breaker's row, its machine after what it was told, and the transitions that it made of it."""
 
     breaker: Breaker
     machine: BreakerMachine
-    transitions: list[Transition]
+    transitions: Sequence[Transition]
 
 
 def machine_of(breaker: Breaker) -> BreakerMachine:
@@ -45,15 +52,23 @@ def status_of(breaker: Breaker, now: datetime) -> BreakerStatus:
     return machine_of(breaker).status(now.timestamp())
 
 
-def locked_breaker(name: str) -> Breaker:
-    """The breaker, its row locked until the transaction ends; UnknownBreaker where there is none."""
-    breaker = Breaker.objects.select_for_update().filter(name=name).first()
+def find_breaker(name: str) -> Breaker:
+    """The breaker as it is stored; UnknownBreaker where there is none."""
+    breaker = Breaker.objects.filter(name=name).first()
     if breaker is None:
-        raise UnknownBreaker(f"There is no breaker {name!r}.", name=name)
+        raise UnknownBreaker(name)
     return breaker
 
 
-def locked_revisions(names: Iterable[str]) -> list[tuple[str, int]]:
+def lock_breaker(name: str) -> Breaker:
+    """The breaker, its row locked until the transaction ends; UnknownBreaker where there is none."""
+    breaker = Breaker.objects.select_for_update().filter(name=name).first()
+    if breaker is None:
+        raise UnknownBreaker(name)
+    return breaker
+
+
+def lock_revisions(names: Iterable[str]) -> list[tuple[str, int]]:
     """(name, revision) of the named breakers that are there, their rows locked in order of their names."""
     wanted = list(names)
     with connection.cursor() as cursor:
@@ -71,21 +86,23 @@ def keep(moved: Sequence[Moved], *, actor: str = "", reason: str = "") -> list[B
     return events
 
 
-def _take_over(breaker: Breaker, machine: BreakerMachine, transitions: list[Transition]) -> None:
+def _take_over(breaker: Breaker, machine: BreakerMachine, transitions: Sequence[Transition]) -> None:
     breaker.machine = machine.snapshot()
     breaker.revision += 1
+    due = machine.next_settlement()
+    breaker.due_at = None if isinf(due) else _moment(due)
     if transitions:
         last = transitions[-1]
-        status = machine.status(last.at)
-        breaker.state, breaker.computed_state = status.state, status.computed_state
-        breaker.epoch = status.epoch
-        breaker.changed_at = datetime.fromtimestamp(last.at, UTC)
+        breaker.state, breaker.computed_state = last.to_state, last.computed_state
+        breaker.epoch = last.epoch
+        breaker.changed_at = _moment(last.at)
 
 
 def _save(breakers: Iterable[Breaker]) -> None:
     changes = [
         (
             orjson.dumps(breaker.machine).decode(),
+            orjson.dumps(breaker.calls).decode(),
             breaker.state,
             breaker.computed_state,
             breaker.epoch,
@@ -93,6 +110,7 @@ def _save(breakers: Iterable[Breaker]) -> None:
             breaker.revision,
             _database_time(breaker.changed_at),
             _database_time(breaker.last_result_at),
+            _database_time(breaker.due_at),
             breaker.pk,
         )
         for breaker in breakers
@@ -105,14 +123,18 @@ _LOCK = "SELECT name, revision FROM featurememory_breaker WHERE name IN ({}) ORD
 
 _SAVE = """
     UPDATE featurememory_breaker SET
-        machine = %s, state = %s, computed_state = %s, epoch = %s, version = %s, revision = %s,
-        changed_at = %s, last_result_at = %s
+        machine = %s, calls = %s, state = %s, computed_state = %s, epoch = %s, version = %s, revision = %s,
+        changed_at = %s, last_result_at = %s, due_at = %s
     WHERE id = %s
 """
 
 
 def _for_update() -> str:
     return " FOR UPDATE" if connection.features.has_select_for_update else ""
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _database_time(moment: datetime | None) -> str | None:
@@ -131,6 +153,7 @@ def _record_events(moved: Sequence[Moved], actor: str, reason: str) -> list[Brea
             BreakerEvent(
                 sequence=number,
                 breaker=breaker,
+                name=breaker.name,
                 from_state=each.from_state,
                 to_state=each.to_state,
                 computed_state=each.computed_state,
@@ -141,7 +164,8 @@ def _record_events(moved: Sequence[Moved], actor: str, reason: str) -> list[Brea
                 epoch=each.epoch,
                 counts=dict(each.counts),
                 retry_after_ms=each.retry_after_ms,
-                at=datetime.fromtimestamp(each.at, UTC),
+                overlay_until=None if each.overlay_until is None else _moment(each.overlay_until),
+                at=_moment(each.at),
             )
         )
     BreakerEvent.objects.bulk_create(events)

@@ -58,6 +58,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """Of any offset; held in UTC."""
 StorableText = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 """What any of the databases can be asked for: PostgreSQL's texts have no U+0000."""
+Permit = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,18}(\.[0-9]{1,9})?)?$")]
+"""As circuit_breaker/permits.py writes it."""
 
 
 class JsonText(str):
@@ -141,6 +143,12 @@ class Operation(BaseModel):
     breaker: OptionalName = Field(
         default="", description="Only where it is not that of (operation_type, model)."
     )
+    permit: Permit = Field(
+        default="", description="What the breaker gave the call to go with (`POST /breakers/{name}/permits`)."
+    )
+    breaker_result: Literal["success", "failure", "ignored"] | None = Field(
+        default=None, description="What it means to its breaker, where that is not what the outcome says."
+    )
 
 
 class Sender(BaseModel):
@@ -151,6 +159,10 @@ class Sender(BaseModel):
     instance: Name
     sdk: Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")] = ""
     dropped: int = Field(default=0, ge=0, le=2**62)
+    breaker: dict[str, Any] = Field(
+        default_factory=dict,
+        description="How its breakers are configured; the server's own settings come above.",
+    )
 
 
 class OperationBatch(BaseModel):

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection
-
+from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import Series
 from featurememory.models.rollup import OTHER
 
@@ -15,8 +14,6 @@ SeriesKey = tuple[str, str]
 """(operation_type, model)"""
 
 _REMEMBERED = 50_000
-_ADMISSION = 0x5E71E5
-"""PostgreSQL's name for the lock; the live sequence's would be taken in another order by whoever moves breakers."""
 
 
 class ResolvedSeries(NamedTuple):
@@ -59,7 +56,7 @@ class SeriesRegistry:
             self._known.update(found)
 
     def _admit(self, strangers: list[SeriesKey], now: datetime) -> dict[SeriesKey, ResolvedSeries]:
-        _be_alone()
+        be_alone_with(Lock.SERIES)
         ids = {(row.operation_type, row.model): row.pk for row in Series.objects.all()}
         types = {operation_type for operation_type, _ in ids} - {OTHER}
         models = {model for _, model in ids} - {OTHER, ""}
@@ -74,13 +71,6 @@ class SeriesRegistry:
                 ).pk
             admitted[key] = ResolvedSeries(ids[place], folded=place != key)
         return admitted
-
-
-def _be_alone() -> None:
-    """Until the transaction ends nobody else admits series. SQLite's writers are alone anyway."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADMISSION])
 
 
 def _admit_name(name: str, known: set[str], limit: int) -> str:

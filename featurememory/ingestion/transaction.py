@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from featurememory.circuit_breaker import default_breaker_name, kind_of
-from featurememory.circuit_breaker.fleet import BreakerResults, Fleet
+from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
+from featurememory.circuit_breaker.permits import read_permit
 from featurememory.ingestion.inserts import insert_operations
 from featurememory.ingestion.operations import Operation, Sender
 from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
@@ -65,7 +67,8 @@ class GroupTransaction:
             news = insert_operations(operations, ids, moment) if operations else operations
             by_series = _by_series(news)
             add_to_rollups(tally(_by_place(by_series, series)))
-            events = self._fleet.observe(_results_by_breaker(by_series, series), now)
+            told = _results_by_breaker(by_series, series, _declared(submissions))
+            events = self._fleet.observe(told, now)
             _note_senders(submissions, moment)
         self._series.remember(series)
         self._fleet.announce(events)
@@ -100,8 +103,15 @@ def _by_place(
     return places
 
 
+def _declared(submissions: Iterable[Submission]) -> dict[str, dict[str, Any]]:
+    """How each sender's breakers are configured."""
+    return {each.sender.instance: each.sender.breaker for each in submissions if each.sender}
+
+
 def _results_by_breaker(
-    by_series: dict[SeriesKey, list[Timed]], series: dict[SeriesKey, ResolvedSeries]
+    by_series: dict[SeriesKey, list[Timed]],
+    series: dict[SeriesKey, ResolvedSeries],
+    declared: dict[str, dict[str, Any]],
 ) -> dict[str, BreakerResults]:
     """Results for each breaker's name. Folded series have none: strangers must not trip each other."""
     by_breaker: dict[str, BreakerResults] = {}
@@ -109,10 +119,27 @@ def _results_by_breaker(
         own = "" if series[key].folded else default_breaker_name(*key)
         for started_at, operation in operations:
             name = operation.breaker or own
-            if name and (kind := kind_of(operation.outcome)) != "ignored":
-                told = by_breaker.get(name) or by_breaker.setdefault(name, BreakerResults(*key))
-                told.results.append((started_at + operation.duration_ms / 1_000, started_at, kind))
+            if name:
+                told = by_breaker.get(name) or by_breaker.setdefault(
+                    name, BreakerResults(*key, declared=declared.get(operation.instance))
+                )
+                told.results.append(_result(operation, started_at))
     return by_breaker
+
+
+def _result(operation: Operation, started_at: float) -> Result:
+    duration_s = operation.duration_ms / 1_000
+    epoch, probe = read_permit(operation.permit)
+    return Result(
+        started_at + duration_s,
+        started_at,
+        operation.breaker_result or kind_of(operation.outcome),
+        duration_s,
+        epoch,
+        probe,
+        operation.outcome == "rejected",
+        operation.operation_type,
+    )
 
 
 def _note_senders(submissions: Iterable[Submission], moment: datetime) -> None:

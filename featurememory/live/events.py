@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from featurememory.circuit_breaker.storage import status_of
-from featurememory.models import Breaker, BreakerEvent
+from featurememory.models import Breaker, BreakerConfiguration, BreakerEvent
 
 
 class BreakerView(BaseModel):
@@ -20,6 +20,7 @@ class BreakerView(BaseModel):
     state: str = Field(description="What callers meet: the computed state, or what an operator laid over it.")
     computed_state: str
     overlay: str | None
+    overlay_until: datetime | None = Field(description="When what an operator laid over it ends by itself.")
     epoch: int
     version: int
     changed_at: datetime
@@ -27,7 +28,10 @@ class BreakerView(BaseModel):
     consecutive_failures: int
     calls: int = Field(description="Recorded calls in the window.")
     failures: int = Field(description="Failures in the window.")
+    slow_calls: int = Field(description="Calls in the window that lasted slow_call_duration_ms or longer.")
     failure_rate: float | None = Field(description="In percent; null below minimum_calls.")
+    slow_call_rate: float | None = Field(description="In percent; null below minimum_calls.")
+    permits_in_use: int = Field(description="Probes that are out.")
     config: dict[str, Any] = Field(description="What differs from the defaults.")
 
 
@@ -52,6 +56,17 @@ class TransitionView(BaseModel):
     version: int
     at: datetime
     retry_after_ms: float | None
+    overlay_until: datetime | None
+
+
+class ConfigurationView(BaseModel):
+    """What is set for all breakers, for one operation type's, or for one; each goes over the former."""
+
+    scope: BreakerConfiguration.Scope
+    name: str = Field(description="The operation type or the breaker; empty for all.")
+    values: dict[str, Any]
+    sequence: int
+    changed_at: datetime
 
 
 def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
@@ -63,6 +78,7 @@ def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
         state=breaker.state,
         computed_state=breaker.computed_state,
         overlay=status.overlay,
+        overlay_until=_moment(status.overlay_until),
         epoch=breaker.epoch,
         version=breaker.version,
         changed_at=breaker.changed_at,
@@ -70,18 +86,22 @@ def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
         consecutive_failures=status.consecutive_failures,
         calls=status.calls,
         failures=status.failures,
+        slow_calls=status.slow_calls,
         failure_rate=status.failure_rate,
+        slow_call_rate=status.slow_call_rate,
+        permits_in_use=status.permits_in_use,
         config=breaker.config,
     )
 
 
 def view_transition(event: BreakerEvent) -> TransitionView:
     """`event` with its breaker selected along."""
+    breaker = event.breaker
     return TransitionView(
         sequence=event.sequence,
-        breaker=event.breaker.name,
-        operation_type=event.breaker.operation_type,
-        model=event.breaker.model,
+        breaker=event.name,
+        operation_type=breaker.operation_type if breaker else "",
+        model=breaker.model if breaker else "",
         from_state=event.from_state,
         to_state=event.to_state,
         state=event.to_state,
@@ -94,4 +114,19 @@ def view_transition(event: BreakerEvent) -> TransitionView:
         version=event.sequence,
         at=event.at,
         retry_after_ms=event.retry_after_ms,
+        overlay_until=event.overlay_until,
     )
+
+
+def view_configuration(row: BreakerConfiguration) -> ConfigurationView:
+    return ConfigurationView(
+        scope=BreakerConfiguration.Scope(row.scope),
+        name=row.name,
+        values=row.values,
+        sequence=row.sequence,
+        changed_at=row.changed_at,
+    )
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

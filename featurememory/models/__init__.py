@@ -1,7 +1,14 @@
 """The tables, one module per subject."""
 
 from featurememory.models.access import ApiKey, AuditEntry
-from featurememory.models.breaker import Breaker, BreakerEvent, LiveSequence
+from featurememory.models.breaker import (
+    Breaker,
+    BreakerConfiguration,
+    BreakerEvent,
+    Follower,
+    LiveSequence,
+    LocalTransition,
+)
 from featurememory.models.health import HealthSnapshot, ProcessRecord
 from featurememory.models.operation import Operation
 from featurememory.models.rollup import Rollup, Series
@@ -11,9 +18,12 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Breaker",
+    "BreakerConfiguration",
     "BreakerEvent",
+    "Follower",
     "HealthSnapshot",
     "LiveSequence",
+    "LocalTransition",
     "Operation",
     "ProcessRecord",
     "Rollup",

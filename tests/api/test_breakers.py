@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from featurememory.access import create_api_key
-from featurememory.circuit_breaker.commands import MAX_REASON, disable_breaker, reset_breaker
+from featurememory.circuit_breaker.commands import MAX_REASON, Order, disable_breaker, reset_breaker
 from featurememory.ingestion.receive import intake
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
 from tests.operations import bearer, operation, store
@@ -81,7 +81,7 @@ def test_each_action_leads_to_its_state_and_is_audited(
 
 
 def test_a_disabled_breaker_counts_nothing_and_a_released_one_goes_on(act: Act) -> None:
-    failures = {"operation_type": "t", "model": "m", "outcome": "error"}
+    failures = {"operation_type": "t", "model": "m", "outcome": "error", "duration_ms": 0}
     store(intake(), operation(operation_type="t", model="m"))
     act("disable")
     store(intake(), *[operation(**failures) for _ in range(5)])
@@ -112,9 +112,9 @@ def test_events_are_numbered_without_gaps(act: Act, opened: str) -> None:
 
 def test_a_second_submit_of_one_request_does_nothing(opened: str) -> None:
     request_id = uuid4()
-    first = disable_breaker(opened, actor="ann", reason="why", request_id=request_id)
-    reset_breaker(opened, actor="bob", reason="because")
-    again = disable_breaker(opened, actor="ann", reason="why", request_id=request_id)
+    first = disable_breaker(opened, Order("ann", "why", request_id=request_id))
+    reset_breaker(opened, Order("bob", "because"))
+    again = disable_breaker(opened, Order("ann", "why", request_id=request_id))
     assert first.state == "disabled"
     assert again.state == Breaker.objects.get().state == "closed"
     assert AuditEntry.objects.count() == 2

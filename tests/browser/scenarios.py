@@ -12,8 +12,8 @@ from uuid import UUID
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
-from featurememory.circuit_breaker import commands
-from featurememory.circuit_breaker.fleet import BreakerResults, Fleet
+from featurememory.circuit_breaker.commands import Order, disable_breaker, force_open_breaker
+from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.models import (
     Breaker,
     HealthSnapshot,
@@ -96,10 +96,9 @@ def incident(now: datetime) -> None:
     _trip(KINDS[0], [now - timedelta(seconds=ago) for ago in (860, 610, 330, 95, 21)])
     _trip(KINDS[2], [now - timedelta(seconds=74)])
     _tell_breaker(KINDS[2], "success", 1, (now - timedelta(seconds=60)).timestamp())
-    commands.force_open_breaker(
-        KINDS[1].breaker, actor="olga", reason="GPU 3 is being swapped, back at 15:30", request_id=UUID(int=1)
-    )
-    commands.disable_breaker(KINDS[3].breaker, actor="olga", reason="probing the new checkpoint by hand")
+    swap = Order("olga", "GPU 3 is being swapped, back at 15:30", request_id=UUID(int=1))
+    force_open_breaker(KINDS[1].breaker, swap)
+    disable_breaker(KINDS[3].breaker, Order("olga", "probing the new checkpoint by hand"))
     _processes(now, queue_depth=14_800)
     _snapshots(now, lambda at: chance.uniform(0.004, 0.05) if at < began else 0.78 * (at - began) / INCIDENT)
     _sources(now, dropped=1_204)
@@ -185,7 +184,7 @@ def _trip(kind: Kind, moments: list[datetime]) -> None:
 
 
 def _tell_breaker(kind: Kind, result: Literal["success", "failure"], times: int, at: float) -> None:
-    told = BreakerResults(kind.operation_type, kind.model, [(at, at, result)] * times)
+    told = BreakerResults(kind.operation_type, kind.model, [Result(at, at, result, 0.0)] * times)
     with transaction.atomic():
         Fleet(max_breakers=100).observe({kind.breaker: told}, at)
 

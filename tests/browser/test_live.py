@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
-from featurememory.circuit_breaker.commands import force_open_breaker, reset_breaker
+from featurememory.circuit_breaker.commands import Order, force_open_breaker, reset_breaker
 from featurememory.models import Rollup
 from tests.browser.scenarios import KINDS, SCENARIOS
 
@@ -67,7 +67,7 @@ def test_typed_text_survives_a_refresh_and_rows_stay_where_they_are(
     page.get_by_label("Name contains").type("whis")
     before = page.locator("#breaker-rows .name").all_inner_texts()
 
-    force_open_breaker(KINDS[4].breaker, actor="olga", reason="maintenance")
+    force_open_breaker(KINDS[4].breaker, Order("olga", "maintenance"))
     _refresh(page, "[data-live]")
 
     expect(page.locator("#breaker-rows")).to_contain_text("By olga: “maintenance”")
@@ -85,12 +85,12 @@ def test_a_change_of_state_is_announced_once_and_titles_the_page(
     _refresh(page, ".status")
     expect(page.locator("#announcer")).to_be_empty()
 
-    force_open_breaker(KINDS[0].breaker, actor="olga", reason="maintenance")
+    force_open_breaker(KINDS[0].breaker, Order("olga", "maintenance"))
     _refresh(page, ".status")
 
     expect(page.locator("#announcer")).to_have_text("1 breaker refuses calls")
     expect(page).to_have_title("(1) Overview · Feature Memory")
-    reset_breaker(KINDS[0].breaker, actor="olga", reason="done")
+    reset_breaker(KINDS[0].breaker, Order("olga", "done"))
     _refresh(page, ".status")
     expect(page).to_have_title("Overview · Feature Memory")
 
@@ -101,7 +101,7 @@ def test_a_change_of_state_refreshes_the_charts_at_once(situation: Build, contex
     page.goto("/")
     expect(page.get_by_text("No breaker changed its state")).to_be_visible()
 
-    force_open_breaker(KINDS[0].breaker, actor="olga", reason="maintenance")
+    force_open_breaker(KINDS[0].breaker, Order("olga", "maintenance"))
     _refresh(page, ".status")
 
     expect(page.locator(".changes")).to_contain_text("By olga: “maintenance”")

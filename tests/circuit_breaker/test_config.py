@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from featurememory import ConfigurationError
@@ -10,7 +13,25 @@ from tests.circuit_breaker.histories import breaker, calls
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
-    assert BreakerConfig() == (5, 50, 100, 20, 1_000, 2, 60_000, 0.1, 3, 30_000)
+    assert BreakerConfig()._asdict() == {
+        "max_failures": 5,
+        "failure_rate_threshold": 50,
+        "slow_call_rate_threshold": 100,
+        "slow_call_duration_ms": 60_000,
+        "window_type": "count",
+        "window_size": 100,
+        "minimum_calls": 20,
+        "reset_timeout_ms": 1_000,
+        "backoff_multiplier": 2,
+        "max_reset_timeout_ms": 60_000,
+        "jitter": 0.1,
+        "half_open_permits": 3,
+        "half_open_timeout_ms": 30_000,
+        "max_half_open_ms": 60_000,
+        "trip_quorum": 1,
+        "health_thresholds": (95, 95, None),
+        "monitored_operations": (),
+    }
     assert BreakerConfig().to_mapping() == {}
 
 
@@ -18,6 +39,24 @@ def test_only_what_differs_is_kept() -> None:
     config = BreakerConfig.from_mapping({"max_failures": 3, "jitter": 0.1})
     assert config.to_mapping() == {"max_failures": 3}
     assert BreakerConfig.from_mapping(config.to_mapping()) == config
+
+
+def test_json_keeps_a_configuration_whole() -> None:
+    given = {"health_thresholds": {"error_rate": 20, "cpu": None}, "monitored_operations": ["text_to_audio"]}
+    config = BreakerConfig.from_mapping(json.loads(json.dumps(given)))
+    assert config.health_thresholds == (None, 95, 20)
+    assert BreakerConfig.from_mapping(json.loads(json.dumps(config.to_mapping()))) == config
+
+
+def test_it_covers_what_it_names_and_everything_where_it_names_nothing() -> None:
+    assert BreakerConfig().covers("anything")
+    config = BreakerConfig.from_mapping({"monitored_operations": ["text_to_audio"]})
+    assert config.covers("text_to_audio")
+    assert not config.covers("transcription")
+
+
+def test_a_window_of_time_may_ask_for_more_calls_than_it_has_seconds() -> None:
+    assert BreakerConfig.from_mapping({"window_type": "time", "window_size": 10, "minimum_calls": 1_000})
 
 
 @pytest.mark.parametrize(
@@ -40,11 +79,22 @@ def test_only_what_differs_is_kept() -> None:
             "lower minimum_calls or raise window_size",
         ),
         ({"reset_timeout_ms": 90_000}, "max_reset_timeout_ms", "raise the one or lower the other"),
+        ({"max_half_open_ms": 10}, "max_half_open_ms", "raise the one or lower the other"),
+        ({"slow_call_rate_threshold": 0}, "slow_call_rate_threshold", "from 1 to 100"),
+        ({"slow_call_duration_ms": 0}, "slow_call_duration_ms", "a number from 1"),
+        ({"window_type": "calls"}, "window_type", "'count' or 'time'"),
+        ({"trip_quorum": 0}, "trip_quorum", "a whole number from 1"),
+        ({"health_thresholds": {"cpu": 0}}, "health_thresholds", "from 1 to 100, or null"),
+        ({"health_thresholds": {"cpu": "much"}}, "health_thresholds", "a number"),
+        ({"health_thresholds": {"disk": 90}}, "disk", "there are cpu, memory, error_rate"),
+        ({"health_thresholds": 95}, "health_thresholds", "an object with cpu"),
+        ({"monitored_operations": "text_to_audio"}, "monitored_operations", "operation types"),
+        ({"monitored_operations": [""]}, "monitored_operations", "operation types"),
         ({"max_failure": 3}, "max_failure", "there are max_failures, failure_rate_threshold"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_would_be_right(
-    settings: dict[str, float], field: str, advice: str
+    settings: dict[str, Any], field: str, advice: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         BreakerConfig.from_mapping(settings)

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from featurememory.circuit_breaker.fleet import BreakerResults, Fleet
+from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.models import Breaker, BreakerEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,7 +19,9 @@ def results(**failures: int) -> dict[str, BreakerResults]:
     """So many failures for each named breaker; 0 is one success."""
     now = timezone.now().timestamp()
     return {
-        name: BreakerResults("t", name, [(now, now, "failure" if count else "success")] * max(count, 1))
+        name: BreakerResults(
+            "t", name, [Result(now, now, "failure" if count else "success", 0.0)] * max(count, 1)
+        )
         for name, count in failures.items()
     }
 

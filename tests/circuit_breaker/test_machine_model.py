@@ -9,17 +9,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from featurememory.circuit_breaker.config import BreakerConfig
-from featurememory.circuit_breaker.events import Kind, Permit, Transition
+from featurememory.circuit_breaker.events import Kind, Permit, Refusal, Transition
 from featurememory.circuit_breaker.machine import BreakerMachine
 from tests.circuit_breaker.model import SlowBreaker
 
 KINDS: st.SearchStrategy[Kind] = st.sampled_from(["success", "failure", "failure", "ignored"])
 
+DURATIONS = st.sampled_from([0.0, 0.0, 0.5, 2.0])
+SLOW_MS = 500
+
+OVERLAYS = {"force_open": "forced_open", "disable": "disabled", "only_measure": "metrics_only"}
+
 CONFIGS = st.builds(
     lambda size, minimum, **others: BreakerConfig(
-        window_size=size, minimum_calls=min(size, minimum), jitter=0, max_reset_timeout_ms=8_000, **others
+        window_size=size,
+        minimum_calls=min(size, minimum),
+        jitter=0,
+        max_reset_timeout_ms=8_000,
+        slow_call_duration_ms=SLOW_MS,
+        **others,
     ),
     size=st.integers(1, 8),
+    window_type=st.sampled_from(["count", "time"]),
+    slow_call_rate_threshold=st.sampled_from([25, 60, 100]),
+    max_half_open_ms=st.sampled_from([2_500, 60_000]),
+    trip_quorum=st.sampled_from([1, 1, 2]),
     minimum=st.integers(1, 8),
     max_failures=st.integers(0, 4),
     failure_rate_threshold=st.sampled_from([1, 25, 50, 75, 100]),
@@ -50,39 +64,95 @@ class AnyHistory(RuleBasedStateMachine):
         self.heard += got.transitions
         if not isinstance(got, Permit):
             assert expected is None
-            assert got.state == self.model.effective
+            assert got.state == self.model.effective(self.now)
             return None
         assert (got.epoch, got.probe) == expected
         return got, expected
 
-    @rule(permit=permits, kind=KINDS)
-    def record(self, permit: tuple[Permit, tuple[int, int]] | None, kind: Kind) -> None:
+    @rule(permit=permits, kind=KINDS, duration_s=DURATIONS)
+    def record(self, permit: tuple[Permit, tuple[int, int]] | None, kind: Kind, duration_s: float) -> None:
         if permit is None:
             return
-        if kind == "success" and permit[0] is self.machine.relaxed:
+        if kind == "success" and duration_s * 1_000 < SLOW_MS and permit[0] is self.machine.relaxed:
             next(permit[0].successes)
         else:
-            moved = self.machine.record(permit[0], kind, self.now)
-            self.heard += () if moved is None else (moved,)
-        self.model.record(permit[1], kind, self.now)
+            self.heard += self.machine.record(permit[0], kind, self.now, duration_s)
+        self.model.record(permit[1], kind, self.now, duration_s)
 
-    @rule(kinds=st.lists(KINDS, min_size=1, max_size=6))
-    def call_at_once(self, kinds: list[Kind]) -> None:
+    @rule(kinds=st.lists(KINDS, min_size=1, max_size=6), duration_s=DURATIONS)
+    def call_at_once(self, kinds: list[Kind], duration_s: float) -> None:
         for kind in kinds:
-            self.record(self.admit(), kind)
+            self.record(self.admit(), kind, duration_s)
 
-    @rule(kind=KINDS, ago=st.sampled_from([0.0, 0.25, 1.0, 5.0]))
-    def observe(self, kind: Kind, ago: float) -> None:
-        self.heard += self.machine.observe(kind, self.now - ago, self.now)
-        self.model.observe(kind, self.now - ago, self.now)
+    @rule(kind=KINDS, ago=st.sampled_from([0.0, 0.25, 1.0, 5.0]), duration_s=DURATIONS)
+    def observe_by_time(self, kind: Kind, ago: float, duration_s: float) -> None:
+        self.heard += self.machine.observe(kind, self.now - ago, self.now, duration_s)
+        self.model.observe(kind, self.now - ago, self.now, duration_s, None, 0)
 
-    @rule(command=st.sampled_from(["force_open", "disable", "release", "reset"]))
-    def command(self, command: str) -> None:
-        self.heard += getattr(self.machine, command)(self.now)
-        if command == "reset":
-            self.model.reset(self.now)
-        else:
-            self.model.lay({"force_open": "forced_open", "disable": "disabled"}.get(command), self.now)
+    @rule(permit=permits, kind=KINDS, duration_s=DURATIONS)
+    def observe_by_epoch(
+        self, permit: tuple[Permit, tuple[int, int]] | None, kind: Kind, duration_s: float
+    ) -> None:
+        """What another process knew when it began, and the permit that it was given."""
+        if permit is not None:
+            epoch, probe = permit[1]
+            self.heard += self.machine.observe(kind, 0.0, self.now, duration_s, epoch, probe)
+            self.model.observe(kind, 0.0, self.now, duration_s, epoch, probe)
+
+    @rule(by=st.sampled_from("abc"), behind=st.sampled_from([None, 0, 1]))
+    def trip(self, by: str, behind: int | None) -> None:
+        epoch = None if behind is None else self.machine.epoch - behind
+        self.heard += self.machine.trip(by, "three failures in a row", self.now, epoch)
+        self.model.trip(by, self.now, epoch)
+
+    @rule(
+        command=st.sampled_from(["force_open", "disable", "only_measure"]),
+        lasts=st.sampled_from([None, None, 0.5, 3.0]),
+    )
+    def lay_over(self, command: str, lasts: float | None) -> None:
+        until = None if lasts is None else self.now + lasts
+        self.heard += getattr(self.machine, command)(self.now, until)
+        self.model.lay(OVERLAYS[command], self.now, until)
+
+    @rule()
+    def release(self) -> None:
+        self.heard += self.machine.release(self.now)
+        self.model.lay(None, self.now)
+
+    @rule()
+    def reset(self) -> None:
+        self.heard += self.machine.reset(self.now)
+        self.model.reset(self.now)
+
+    @rule()
+    def settle(self) -> None:
+        """Time alone decides no earlier than it said it would, and then at once."""
+        due = self.machine.next_settlement() <= self.now
+        moved = self.machine.settle(self.now)
+        assert due or not moved
+        self.heard += moved
+        self.model.settle(self.now)
+
+    @rule()
+    def ask_whether_it_wants_a_probe(self) -> None:
+        wants = self.machine.wants_probe(self.now)
+        model = self.model
+        due = model.state == "open" and self.now >= model.may_probe_at
+        assert wants == (model.overlay_at(self.now) is None and (model.state == "half_open" or due))
+
+    @rule()
+    def feel(self) -> None:
+        """Pressure that comes and goes before the next call leaves no trace."""
+        before = self.machine.snapshot()
+        self.machine.feel("memory at 97 %")
+        refused = self.machine.admit(self.now) if self.model.effective(self.now) == "closed" else None
+        if isinstance(refused, Refusal) and not refused.transitions:
+            assert (refused.state, refused.detail) == ("overloaded", "memory at 97 %")
+            assert self.machine.snapshot() == before
+        elif refused is not None:
+            self.heard += refused.transitions
+            self.model.lapse(self.now)
+        self.machine.feel("")
 
     @rule()
     def save_and_restore(self) -> None:
@@ -97,13 +167,17 @@ class AnyHistory(RuleBasedStateMachine):
         assert self.machine.snapshot() == before, "reading changed something"
         model = self.model
         assert (status.state, status.computed_state, status.overlay) == (
-            model.effective,
+            model.effective(self.now),
             model.state,
-            model.overlay,
+            model.overlay_at(self.now),
         )
         assert status.epoch == model.epoch
-        judged = model.back if model.state == "half_open" else model.window
-        assert (status.calls, status.failures) == (len(judged), judged.count("failure"))
+        judged = model.back if model.state == "half_open" else model.window(self.now)
+        assert (status.calls, status.failures, status.slow_calls) == (
+            len(judged),
+            sum(each.kind == "failure" for each in judged),
+            sum(each.slow for each in judged),
+        )
         if model.state == "open":
             assert status.may_probe_at == model.may_probe_at
 
@@ -118,12 +192,18 @@ class AnyHistory(RuleBasedStateMachine):
             assert earlier.to_state == later.from_state
             assert earlier.at <= later.at
         if self.heard:
-            assert self.heard[-1].to_state == self.machine.state
+            self.was(self.heard[-1])
+
+    def was(self, last: Transition) -> None:
+        """The last transition told how it stands, but for an overlay whose time has passed since."""
+        status = self.machine.status(self.now)
+        assert last.computed_state == status.computed_state
+        assert last.to_state == (self.model.overlay or status.computed_state)
 
     def teardown(self) -> None:
         """Left alone it is never stuck: unless an operator holds it, somebody is admitted soon."""
         if hasattr(self, "machine") and self.machine.status(self.now).overlay != "forced_open":
-            waits = range(40)
+            waits = range(80)
             assert any(isinstance(self.machine.admit(self.now + wait), Permit) for wait in waits)
 
 

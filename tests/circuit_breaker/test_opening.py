@@ -40,7 +40,7 @@ def test_the_failure_rate_opens_it_once_enough_calls_are_known() -> None:
     (transition,) = calls(machine, "S")
     assert transition.cause == "failure_rate"
     assert transition.message == "2 of 4 calls failed, which reached failure_rate_threshold = 50 %"
-    assert transition.counts == {"calls": 4, "failures": 2, "consecutive_failures": 0}
+    assert transition.counts == {"calls": 4, "failures": 2, "slow_calls": 0, "consecutive_failures": 0}
 
 
 def test_results_that_left_the_window_do_not_count() -> None:

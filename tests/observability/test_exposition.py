@@ -18,7 +18,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from featurememory.access import create_api_key
-from featurememory.circuit_breaker.commands import force_open_breaker
+from featurememory.circuit_breaker.commands import Order, force_open_breaker
 from featurememory.ingestion.operations import Sender
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.transaction import Submission
@@ -67,7 +67,7 @@ def test_each_family_says_what_is_stored(
     transactional_db: None, client: Client, api_key: str, now: datetime
 ) -> None:
     fill(now)
-    force_open_breaker("plain", actor="ann", reason="maintenance")
+    force_open_breaker("plain", Order("ann", "maintenance"))
     found = scraped(client, api_key)
 
     def value(name: str, /, **named: str) -> float:

@@ -1,0 +1,134 @@
+"""Which settings hold for a breaker: those of all breakers, over them its operation type's, over them its own.
+
+What the SDK of its callers declared lies beneath. Each breaker's row keeps what comes of it, so that nobody has to
+put it together again; a change is checked against every breaker it touches before any of them is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from featurememory import bus
+from featurememory.circuit_breaker.commands import checked_reason
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.errors import ConfigurationError
+from featurememory.exclusion import Lock, be_alone_with
+from featurememory.models import AuditEntry, Breaker, BreakerConfiguration
+from featurememory.sequence import next_sequence_numbers
+
+Scope = BreakerConfiguration.Scope
+
+
+class Layers:
+    """All settings that are stored, and what they make of a breaker."""
+
+    def __init__(self, rows: Iterable[BreakerConfiguration]) -> None:
+        self._values: dict[tuple[str, str], Mapping[str, Any]] = {
+            (row.scope, row.name): row.values for row in rows
+        }
+
+    @classmethod
+    def stored(cls) -> Layers:
+        return cls(BreakerConfiguration.objects.all())
+
+    def set(self, scope: str, name: str, values: Mapping[str, Any]) -> None:
+        self._values[scope, name] = values
+
+    def of(self, scope: str, name: str = "") -> Mapping[str, Any]:
+        """What this layer alone sets."""
+        return self._values.get((scope, name), {})
+
+    def above(self, operation_type: str, name: str) -> dict[str, Any]:
+        """What the server sets for a breaker, the most particular over the others."""
+        return {
+            **self.of(Scope.DEFAULT),
+            **self.of(Scope.OPERATION_TYPE, operation_type),
+            **self.of(Scope.BREAKER, name),
+        }
+
+    def effective(self, operation_type: str, name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+        """What holds for a breaker and differs from the defaults; ConfigurationError where the server's settings do
+        not go together. What was declared and does not fit them is left out."""
+        above = self.above(operation_type, name)
+        with suppress(ConfigurationError):
+            return BreakerConfig.from_mapping({**declared, **above}).to_mapping()
+        return BreakerConfig.from_mapping(above).to_mapping()
+
+
+def configure(
+    scope: str, name: str, values: Mapping[str, Any], *, actor: str, reason: str
+) -> BreakerConfiguration:
+    """Replaces what one layer sets; with event sequence and audit row in one transaction.
+
+    ConfigurationError names the wrong setting and, where only together with another layer it is wrong, the breaker
+    or operation type whose settings it does not go with.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        be_alone_with(Lock.BREAKERS)
+        layers = Layers.stored()
+        before = layers.of(scope, name)
+        layers.set(scope, name, dict(values))
+        _check(layers, scope, name)
+        _apply(layers, _touched(scope, name).select_for_update().order_by("name"))
+        (sequence,) = next_sequence_numbers(1)
+        row, _ = BreakerConfiguration.objects.update_or_create(
+            scope=scope,
+            name=name,
+            defaults={"values": dict(values), "sequence": sequence, "changed_at": timezone.now()},
+        )
+        AuditEntry.objects.create(
+            at=row.changed_at,
+            actor=actor,
+            action="breaker.configure",
+            subject=name if scope == Scope.BREAKER else str(row),
+            reason=reason,
+            before=dict(before),
+            after=dict(values),
+        )
+    bus.announce(sequence)
+    return row
+
+
+def _touched(scope: str, name: str) -> QuerySet[Breaker]:
+    if scope == Scope.BREAKER:
+        return Breaker.objects.filter(name=name)
+    return (
+        Breaker.objects.filter(operation_type=name)
+        if scope == Scope.OPERATION_TYPE
+        else Breaker.objects.all()
+    )
+
+
+def _check(layers: Layers, scope: str, name: str) -> None:
+    """The layer by itself, and with each it has to go together with."""
+    BreakerConfig.from_mapping(layers.of(scope, name))
+    if scope == Scope.DEFAULT:
+        for row in BreakerConfiguration.objects.filter(scope=Scope.OPERATION_TYPE):
+            _check_effective(layers, row.name, "", f"operation type {row.name!r}")
+    elif scope == Scope.OPERATION_TYPE:
+        _check_effective(layers, name, "", "the settings of all breakers")
+    for breaker in _touched(scope, name).only("operation_type", "name"):
+        _check_effective(layers, breaker.operation_type, breaker.name, f"breaker {breaker.name!r}")
+
+
+def _check_effective(layers: Layers, operation_type: str, name: str, whose: str) -> None:
+    try:
+        layers.effective(operation_type, name, {})
+    except ConfigurationError as wrong:
+        raise ConfigurationError(f"Together with {whose}: {wrong}", **wrong.data) from None
+
+
+def _apply(layers: Layers, breakers: Iterable[Breaker]) -> None:
+    for breaker in breakers:
+        config = layers.effective(breaker.operation_type, breaker.name, breaker.declared)
+        if config != breaker.config:
+            breaker.config = config
+            breaker.revision += 1
+            breaker.save(update_fields=["config", "revision"])

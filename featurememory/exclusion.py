@@ -1,0 +1,21 @@
+"""What only one transaction of the whole installation may do at a time."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from django.db import connection
+
+
+class Lock(IntEnum):
+    """PostgreSQL's numbers for them."""
+
+    SERIES = 0x5E71E5
+    BREAKERS = 0xB2EAE2
+
+
+def be_alone_with(lock: Lock) -> None:
+    """Waits for it, and holds it until the caller's transaction ends. SQLite's writers are alone anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(lock)])
