@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from featurememory.models import HealthSnapshot, ProcessRecord
 from featurememory.observability.health_snapshot import take_snapshot
+from featurememory.observability.senders import forget_senders
 
 SNAPSHOT_EVERY = timedelta(seconds=15)
 KEEP_SNAPSHOTS = timedelta(days=7)
 KEEP_PROCESSES = timedelta(hours=1)
+KEEP_SENDERS = timedelta(days=7)
 
 
 @shared_task(name="featurememory.take_health_snapshot")
@@ -24,10 +26,11 @@ def take_health_snapshot() -> None:
 
 @shared_task(name="featurememory.forget_the_old")
 def forget_the_old() -> None:
-    """Drops snapshots past their time and the records of processes that are long gone."""
+    """Drops snapshots past their time, and the records of processes and senders that are long gone."""
     now = timezone.now()
     HealthSnapshot.objects.filter(at__lt=now - KEEP_SNAPSHOTS).delete()
     ProcessRecord.objects.filter(seen_at__lt=now - KEEP_PROCESSES).delete()
+    forget_senders(unseen_since=now - KEEP_SENDERS)
 
 
 class ScheduleEntry(TypedDict):
