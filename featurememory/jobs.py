@@ -8,6 +8,7 @@ from typing import TypedDict
 from celery import shared_task
 from django.utils import timezone
 
+from featurememory.circuit_breaker.reports import settle_due_breakers
 from featurememory.models import HealthSnapshot, ProcessRecord
 from featurememory.observability.health_snapshot import take_snapshot
 from featurememory.observability.senders import forget_senders
@@ -33,6 +34,12 @@ def forget_the_old() -> None:
     forget_senders(unseen_since=now - KEEP_SENDERS)
 
 
+@shared_task(name="featurememory.settle_breakers")
+def settle_breakers() -> None:
+    """Moves the breakers that time alone has moved: nobody may call for a long while."""
+    settle_due_breakers(timezone.now())
+
+
 class ScheduleEntry(TypedDict):
     """One line of Celery's schedule."""
 
@@ -47,6 +54,7 @@ def _every(interval: timedelta, task: str) -> ScheduleEntry:
 
 
 SCHEDULE = {
+    "settle breakers": _every(timedelta(seconds=5), "featurememory.settle_breakers"),
     "health snapshot": _every(SNAPSHOT_EVERY, "featurememory.take_health_snapshot"),
     "forget the old": _every(timedelta(minutes=10), "featurememory.forget_the_old"),
 }

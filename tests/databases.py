@@ -37,6 +37,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         os.environ["DATABASE_URL"] = _resources.enter_context(running_postgresql(directory))
 
 
+def _touches_the_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db", "database_environment", "shared_server"}
+    marked = item.get_closest_marker("django_db") is not None
+    return marked or bool(fixtures & set(getattr(item, "fixturenames", ())))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         sys.stdout.flush()
@@ -51,8 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: "browser" in item.path.parts)
     if config.getoption("--database") != "postgresql":
         return
-    touching = {"db", "transactional_db", "database_environment", "shared_server"}
-    kept = [item for item in items if touching & set(getattr(item, "fixturenames", ()))]
+    kept = [item for item in items if _touches_the_database(item)]
     kept = [item for item in kept if item.get_closest_marker("sqlite_only") is None]
     kept = [item for item in kept if "browser" not in item.path.parts]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])

@@ -8,7 +8,14 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from featurememory import __version__
-from featurememory.api import breaker_configurations, breakers, health, operations, problems
+from featurememory.api import (
+    breaker_configurations,
+    breaker_followers,
+    breakers,
+    health,
+    operations,
+    problems,
+)
 from featurememory.api.document import complete_document
 
 
@@ -39,5 +46,6 @@ api = Api(
 api.add_router("/operations", operations.router, tags=["operations"])
 api.add_router("/breakers", breakers.router, tags=["breakers"])
 api.add_router("/breaker-configurations", breaker_configurations.router, tags=["breakers"])
+api.add_router("/breaker-followers", breaker_followers.router, tags=["breakers"])
 api.add_router("", health.router, tags=["health"])
 problems.register(api)

@@ -1,27 +1,39 @@
 """The endpoints that take operations in, apart from any web framework.
 
-An endpoint begins a request (decode, hand to the writer), and finishes it once the writer has answered. Two thin
-shells drive them: Django's views, and the ASGI router's fast path (serving/router.py), which waits without a
-thread.
+An endpoint is a generator: it decodes a request and yields what is to be stored, part by part; each part is on disk
+when it goes on; what it returns is the answer. Two thin shells drive it: Django's views, and the ASGI router's fast
+path (serving/router.py), which waits without a thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
+import logging
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from featurememory.access import KEYS
 from featurememory.api.auth import allow
 from featurememory.api.problems import ProblemError
+from featurememory.ingestion.bodies import (
+    BodyTooLarge,
+    TooManyValues,
+    UnusableEncoding,
+    check_density,
+    decoded_body,
+    plain_size,
+)
 from featurememory.ingestion.operations import MalformedBatch
-from featurememory.ingestion.receive import BodyTooLarge, Received, UnusableEncoding, decoded_body, intake
-from featurememory.ingestion.transaction import Written
+from featurememory.ingestion.receive import BatchAnswer, intake
+from featurememory.ingestion.room import BODIES, NoRoom, Room
+from featurememory.ingestion.transaction import Submission, Written
 from featurememory.ingestion.writer import QueueFull, StorageFailed, WriterStopped
+
+logger = logging.getLogger(__name__)
 
 SCOPE = "ingest"
 
@@ -34,9 +46,23 @@ class RawRequest:
     content_type: str
     content_encoding: str
     body: bytes
+    room: Room
+
+    @property
+    def plain_size(self) -> int:
+        """The body's bytes, unzipped, as far as it can be known without unzipping."""
+        return plain_size(self.body, self.content_encoding)
 
     def plain_body(self) -> bytes:
-        return decoded_body(self.body, self.content_encoding, settings.CONFIGURATION.max_body_bytes)
+        body = decoded_body(self.body, self.content_encoding, settings.CONFIGURATION.max_body_bytes)
+        if body is not self.body:
+            self.room.take(len(body))
+        return body
+
+    def plain_json(self) -> bytes:
+        body = self.plain_body()
+        check_density(body, settings.CONFIGURATION.max_body_bytes)
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +72,42 @@ class Answer:
     body: bytes
 
 
-class Pending(Protocol):
-    """A request whose operations are on their way to disk."""
-
-    @property
-    def future(self) -> Future[Written] | None: ...
-
-    def finish(self, written: Written | None) -> Answer: ...
+Steps = Generator[Submission, Written, Answer]
 
 
 class Endpoint(Protocol):
-    def begin(self, request: RawRequest) -> Pending: ...
+    quick_up_to: int
+    """Bodies of more bytes, unzipped, take so long to decode that an event loop must not do it."""
+
+    def steps(self, request: RawRequest) -> Steps: ...
 
     def refuse(self, problem: ProblemError, request: RawRequest) -> Answer: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _PendingBatch:
-    received: Received
+def advance(steps: Steps, written: Written | None) -> Submission | Answer:
+    """What comes after `written`, what became of the part before (None at the beginning)."""
+    try:
+        return next(steps) if written is None else steps.send(written)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
 
-    @property
-    def future(self) -> Future[Written] | None:
-        return self.received.future
 
-    def finish(self, written: Written | None) -> Answer:
-        answer = self.received.answer(written)
-        if answer.rejected and not self.received.decoded.operations:
+class OperationsEndpoint:
+    """`POST /api/v1/operations`."""
+
+    quick_up_to = 2**19
+
+    def steps(self, request: RawRequest) -> Steps:
+        body = request.plain_json()
+        decoded = intake().decode_operations(body)
+        written = Written(0, 0)
+        if decoded.operations or decoded.sender:
+            written = yield Submission(decoded.operations, decoded.sender, len(body))
+        answer = BatchAnswer(
+            accepted=written.accepted, duplicates=written.duplicates, rejected=decoded.rejected
+        )
+        if answer.rejected and not decoded.operations:
             raise ProblemError(
                 422,
                 "all_rejected",
@@ -81,13 +117,6 @@ class _PendingBatch:
             )
         return Answer(200, {"Content-Type": "application/json"}, answer.model_dump_json().encode())
 
-
-class OperationsEndpoint:
-    """`POST /api/v1/operations`."""
-
-    def begin(self, request: RawRequest) -> Pending:
-        return _PendingBatch(intake().receive_operations(request.plain_body()))
-
     def refuse(self, problem: ProblemError, request: RawRequest) -> Answer:
         return Answer(problem.status, problem.headers(), problem.body())
 
@@ -96,7 +125,7 @@ OPERATIONS = OperationsEndpoint()
 
 
 def as_problem(failure: Exception) -> ProblemError:
-    """The problem that answers `failure`; what is not foreseen is raised again."""
+    """The problem that answers `failure`."""
     match failure:
         case ProblemError():
             return failure
@@ -105,39 +134,60 @@ def as_problem(failure: Exception) -> ProblemError:
             return ProblemError(
                 status, "malformed_batch", "The batch cannot be read", str(failure), failure.errors
             )
-        case BodyTooLarge():
+        case BodyTooLarge() | TooManyValues():
             return ProblemError(413, "too_large", "The body is too large", str(failure))
         case UnusableEncoding():
             return ProblemError(400, "encoding", "The body cannot be unpacked", str(failure))
         case QueueFull():
-            detail = "More arrives than can be stored; nothing of this batch was kept. Send it again later."
+            detail = f"More arrives than can be stored. {_AGAIN}"
             return ProblemError(503, "queue_full", "Busy", detail, retry_after_s=failure.retry_after_s)
+        case NoRoom():
+            detail = f"More large bodies arrive at a time than are taken. {_AGAIN}"
+            return ProblemError(503, "no_room", "Busy", detail, retry_after_s=failure.retry_after_s)
         case WriterStopped():
-            detail = "The server is stopping; nothing of this batch was kept. Send it again."
-            return ProblemError(503, "stopping", "Stopping", detail, retry_after_s=1)
+            return ProblemError(
+                503, "stopping", "Stopping", f"The server is stopping. {_AGAIN}", retry_after_s=1
+            )
         case StorageFailed():
-            detail = "The database did not take the batch; nothing of it was kept. Send it again later."
+            detail = f"The database did not take the batch. {_AGAIN}"
             return ProblemError(503, "storage_failed", "Not stored", detail, retry_after_s=5)
+        case OperationalError() | InterfaceError():
+            logger.warning("the database does not answer: %s", failure)
+            detail = "The database does not answer; come back later."
+            return ProblemError(503, "database", "No database", detail, retry_after_s=5)
         case _:
-            raise failure
+            logger.error("taking in failed", exc_info=failure)
+            detail = "The server failed on this request; its log says more."
+            return ProblemError(500, "internal", "Internal error", detail)
+
+
+_AGAIN = "Send the same again later: what is stored already is not stored twice."
 
 
 def django_view(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
     """The endpoint as a Django view: a thread waits for the writer."""
 
     def view(request: HttpRequest, **_: Any) -> HttpResponse:
-        raw = RawRequest(
-            authorization=request.headers.get("Authorization", ""),
-            content_type=request.headers.get("Content-Type", ""),
-            content_encoding=request.headers.get("Content-Encoding", ""),
-            body=request.body,
-        )
-        try:
-            allow(KEYS.caller(raw.authorization), SCOPE)
-            pending = endpoint.begin(raw)
-            answer = pending.finish(pending.future.result() if pending.future else None)
-        except Exception as failure:
-            answer = endpoint.refuse(as_problem(failure), raw)
+        with BODIES.room() as room:
+            raw = RawRequest(
+                authorization=request.headers.get("Authorization", ""),
+                content_type=request.headers.get("Content-Type", ""),
+                content_encoding=request.headers.get("Content-Encoding", ""),
+                body=request.body,
+                room=room,
+            )
+            try:
+                allow(KEYS.caller(raw.authorization), SCOPE)
+                answer = _drive(endpoint.steps(raw))
+            except Exception as failure:
+                answer = endpoint.refuse(as_problem(failure), raw)
         return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
 
     return view
+
+
+def _drive(steps: Steps) -> Answer:
+    step = advance(steps, None)
+    while isinstance(step, Submission):
+        step = advance(steps, intake().writer.submit(step).result())
+    return step

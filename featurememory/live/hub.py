@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from django.db import connection
+from pydantic import BaseModel
 
-from featurememory.live.events import view_transition
+from featurememory.live.events import view_configuration, view_transition
 from featurememory.live.watch import Watch, choose_watch
-from featurememory.models import BreakerEvent
+from featurememory.models import BreakerConfiguration, BreakerEvent
 from featurememory.sequence import last_sequence_number
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ _STREAM_BACKLOG = 1_000
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
     sequence: int
+    kind: bytes
     data: bytes
     """JSON, one line."""
 
@@ -39,7 +41,7 @@ class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop, watch: Watch | None = None) -> None:
         self._loop = loop
         self._watch = watch
-        self._streams: set[asyncio.Queue[LiveEvent | None]] = set()
+        self._streams: dict[asyncio.Queue[LiveEvent | None], str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-watcher", daemon=True)
         self.sequence = 0
@@ -63,19 +65,25 @@ class Hub:
         return len(self._streams)
 
     @property
+    def instances(self) -> set[str]:
+        """The processes that follow here and said their name."""
+        return set(self._streams.values()) - {""}
+
+    @property
     def silent_s(self) -> float:
         """How long nobody has looked for news; every process's heartbeat is news, so it should stay small."""
         return time.monotonic() - self._looked_at
 
     @contextlib.asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[asyncio.Queue[LiveEvent | None]]:
-        """A queue of events from now on; None in it means: the stream is over, come back."""
+    async def subscribe(self, instance: str = "") -> AsyncIterator[asyncio.Queue[LiveEvent | None]]:
+        """A queue of events from now on; None in it means: the stream is over, come back. `instance` is the process
+        that follows, where it said so."""
         stream: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        self._streams.add(stream)
+        self._streams[stream] = instance
         try:
             yield stream
         finally:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
 
     def _run(self) -> None:
         watch = self._watch or choose_watch()
@@ -86,7 +94,7 @@ class Hub:
                     last = last_sequence_number()
                     self._loop.call_soon_threadsafe(self._deliver, [], last)
                 watch.wait(self._stop)
-                events = read_events_after(last)
+                events = read_events_after(last) if last_sequence_number() > last else []
             except Exception as failure:  # whatever it is, streams must not fall silent for good
                 logger.warning("live events cannot be read, trying again: %r", failure)
                 connection.close()
@@ -102,7 +110,7 @@ class Hub:
         self.sequence = last
         for stream in tuple(self._streams):
             if stream.qsize() + len(events) > _STREAM_BACKLOG:
-                self._streams.discard(stream)
+                del self._streams[stream]
                 stream.put_nowait(None)
                 continue
             for event in events:
@@ -115,8 +123,17 @@ class Hub:
 
 def read_events_after(sequence: int, limit: int = MAX_REPLAY) -> list[LiveEvent]:
     """The committed events after `sequence`, oldest first, at most `limit`."""
-    rows = BreakerEvent.objects.filter(sequence__gt=sequence).select_related("breaker").order_by("sequence")
-    return [
-        LiveEvent(row.sequence, view_transition(row).model_dump_json(by_alias=True).encode())
-        for row in rows[:limit]
+    moved = BreakerEvent.objects.filter(sequence__gt=sequence).select_related("breaker").order_by("sequence")
+    configured = BreakerConfiguration.objects.filter(sequence__gt=sequence).order_by("sequence")
+    events = [
+        *(LiveEvent(row.sequence, b"transition", _json(view_transition(row))) for row in moved[:limit]),
+        *(
+            LiveEvent(row.sequence, b"configuration", _json(view_configuration(row)))
+            for row in configured[:limit]
+        ),
     ]
+    return sorted(events, key=lambda event: event.sequence)[:limit]
+
+
+def _json(view: BaseModel) -> bytes:
+    return view.model_dump_json(by_alias=True).encode()

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from featurememory.access import KEYS
 from featurememory.ingestion.receive import open_intake
+from featurememory.live.followers import note_still_there
 from featurememory.live.hub import Hub
 from featurememory.models import ProcessRecord
 from featurememory.observability.health_snapshot import take_snapshot
@@ -90,7 +91,8 @@ class Heartbeat:
 
 
 def web_metrics(hub: Hub) -> dict[str, Any]:
-    """What a web process reports of itself: its writer and its streams."""
+    """What a web process reports of itself: its writer and its streams, whose followers it vouches for."""
+    note_still_there(hub.instances, timezone.now())
     current = open_intake()
     return {"streams": hub.open_streams, "live_silent_s": round(hub.silent_s, 1)} | (
         asdict(current.writer.report()) if current else {}

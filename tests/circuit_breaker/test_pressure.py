@@ -33,7 +33,9 @@ def test_it_ends_only_well_below_the_threshold() -> None:
 def test_what_is_switched_off_or_unknown_never_presses(figures: list[float | None]) -> None:
     pressure = Pressure(HealthThresholds(cpu=None, memory=None))
     assert not any(pressure.judge(Sample(cpu=each, memory=each, error_rate=each)) for each in figures)
-    assert not any(Pressure(HealthThresholds(cpu=1, memory=None)).judge(Sample(memory=each)) for each in figures)
+    assert not any(
+        Pressure(HealthThresholds(cpu=1, memory=None)).judge(Sample(memory=each)) for each in figures
+    )
 
 
 def test_calls_are_refused_while_it_lasts_and_nothing_else_changes() -> None:
