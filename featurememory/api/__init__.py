@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import path
 from ninja import NinjaAPI
 
 from featurememory import __version__
@@ -32,7 +31,7 @@ class Api(NinjaAPI):
         for pattern in patterns:
             view: Any = pattern.callback
             pattern.callback = problems.refusing_with_problems(view)
-        return [*patterns, path("<path:_>", problems.nothing_here)], *names
+        return patterns, *names
 
 
 api = Api(

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.errors import ValidationError as NinjaValidationError
@@ -87,7 +88,8 @@ def respond(problem: ProblemError) -> HttpResponse:
     return HttpResponse(problem.body(), status=problem.status, headers=problem.headers())
 
 
-def nothing_here(request: HttpRequest, **_: object) -> HttpResponse:
+@csrf_exempt
+def nothing_here(request: HttpRequest) -> HttpResponse:
     """Answers every address below the API that leads nowhere."""
     return respond(ProblemError(404, "not_found", "Not found", "There is nothing at this address."))
 

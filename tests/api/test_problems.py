@@ -47,7 +47,7 @@ def test_an_address_that_leads_nowhere_is_a_404_problem(client: Client, api_key:
     [
         ("delete", "operations", "GET, POST"),
         ("post", f"operations/{ZERO}", "GET"),
-        ("put", "breakers/x", "GET"),
+        ("delete", "breakers/x", "GET, PUT"),
         ("get", "breakers/x/reset", "POST"),
         ("post", "health", "GET"),
         ("patch", "breakers", "GET"),

@@ -1,0 +1,87 @@
+"""The README's commands and examples work as they are pasted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from featurememory.configuration import read_configuration
+from tests.servers import ROOT, RunningServer
+
+README = (ROOT / "README.md").read_text()
+pytestmark = pytest.mark.sqlite_only
+
+
+def block(language: str, beginning: str) -> str:
+    """The block of code that contains `beginning`."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    (found,) = [each for each in blocks if beginning in each]
+    return str(found)
+
+
+@pytest.fixture
+def environment(shared_server: RunningServer) -> dict[str, str]:
+    """What a reader's shell has after the step that makes a key."""
+    assert "createapikey my-orchestrator --scope ingest --scope read)" in block("sh", "createapikey")
+    key = shared_server.create_key("ingest", "read")
+    return os.environ | {
+        "FEATUREMEMORY_API_KEY": key,
+        "FEATUREMEMORY_URL": shared_server.url,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def run(code: str, server: RunningServer, environment: dict[str, str], *command: str) -> str:
+    """What `code` prints; the README's port is that of the server here."""
+    done = subprocess.run(
+        [*command, code.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def stored(server: RunningServer, environment: dict[str, str], **query: str) -> list[dict[str, str]]:
+    text = "&".join(f"{name}={value}" for name, value in query.items())
+    _, _, page = server.request("GET", f"/api/v1/operations?{text}", key=environment["FEATUREMEMORY_API_KEY"])
+    items: list[dict[str, str]] = page["items"]
+    return items
+
+
+def test_the_sdk_example_delivers(shared_server: RunningServer, environment: dict[str, str]) -> None:
+    code = block("python", "from_env()")
+    assert run(code, shared_server, environment, sys.executable, "-c") == "delivered: True\n"
+    kinds = {each["operation_type"] for each in stored(shared_server, environment, outcome="success")}
+    assert {"text_to_audio", "transcription"} <= kinds
+
+
+def test_the_http_example_is_accepted(shared_server: RunningServer, environment: dict[str, str]) -> None:
+    answer = run(block("sh", "curl -sS"), shared_server, environment, "bash", "-c")
+    assert '"accepted":1' in answer
+
+
+def test_the_opentelemetry_example_arrives(shared_server: RunningServer, environment: dict[str, str]) -> None:
+    run(block("python", "OTLPSpanExporter"), shared_server, environment, sys.executable, "-c")
+    (operation,) = stored(shared_server, environment, operation_type="chat", model="small-model")
+    assert operation["parameters"] == {"temperature": 0.7}
+
+
+def test_every_setting_stands_in_the_table_with_its_default() -> None:
+    table = {
+        name: default
+        for names, default in re.findall(r"^\| (`[A-Z_`, ]+`) \| ([^|]+) \|", README, re.MULTILINE)
+        for name, default in zip(re.findall(r"`([A-Z_]+)`", names), default.split(", "), strict=False)
+    }
+    source = (ROOT / "featurememory" / "configuration.py").read_text()
+    read = {f"FEATUREMEMORY_{name}" for name in re.findall(r'prefix \+ "([A-Z_]+)"', source)}
+    assert read | {"DATABASE_URL", "REDIS_URL", "FEATUREMEMORY_ADMIN_PASSWORD"} == table.keys()
+    configuration = read_configuration({})
+    for name, default in table.items():
+        value = getattr(configuration, name.removeprefix("FEATUREMEMORY_").lower(), None)
+        if isinstance(value, int) and not isinstance(value, bool):
+            assert default == f"`{value}`", name
