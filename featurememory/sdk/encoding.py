@@ -93,7 +93,7 @@ def _plain_fields(finished: Finished, instance: str) -> dict[str, Any]:
 
 
 def _name(value: object) -> str:
-    text = value if isinstance(value, str) else _text(value)
+    text = value if isinstance(value, str) else text_of(value)
     if not text.isprintable():
         text = text.translate(_CONTROL)
     return text.strip()[:MAX_NAME].strip()
@@ -106,12 +106,13 @@ def _hexadecimal(value: object, length: int) -> str:
 
 def _features(values: tuple[Any, ...]) -> list[float] | None:
     """The vector, or None where the server could not keep it: the operation is worth more than it."""
+    if len(values) > MAX_DIMENSIONS:
+        return None
     try:
         numbers = [float(value) for value in values]
-    except (TypeError, ValueError, OverflowError):
+    except Exception:
         return None
-    fits = len(numbers) <= MAX_DIMENSIONS and all(abs(number) <= _FLOAT32_MAX for number in numbers)
-    return numbers if fits else None
+    return numbers if all(abs(number) <= _FLOAT32_MAX for number in numbers) else None
 
 
 def _timestamp(unix_ns: int) -> str:
@@ -122,14 +123,41 @@ def _timestamp(unix_ns: int) -> str:
 
 def _encode_object(value: dict[str, Any]) -> str:
     try:
+        size = _least_size(value)
+        text = "" if size > MAX_OBJECT_BYTES else _json_object(value)
+    except Exception as error:  # changed by another thread meanwhile, or whatever its parts may do
+        return _strict({"omitted": f"not to be read: {type(error).__name__}"})
+    size = max(size, len(text.encode("utf-8", "replace")))
+    if size > MAX_OBJECT_BYTES:
+        about = "" if text else "at least "
+        return _strict(
+            {"omitted": f"{about}{size} bytes as JSON, more than the {MAX_OBJECT_BYTES} that are kept"}
+        )
+    return text
+
+
+def _least_size(value: object) -> int:
+    """How many bytes it takes as JSON at least. Once they are too many it looks no further: to encode samples
+    or a file that somebody passed as a parameter would hold up all threads of the host for seconds."""
+    size, rest = 0, [value]
+    while rest and size <= MAX_OBJECT_BYTES:
+        each = rest.pop()
+        size += 1
+        if isinstance(each, str | bytes | bytearray | dict | list | tuple | set | frozenset):
+            size += len(each)
+            if size > MAX_OBJECT_BYTES or isinstance(each, str | bytes | bytearray):
+                continue
+            rest.extend(each.values() if isinstance(each, dict) else each)
+    return size
+
+
+def _json_object(value: dict[str, Any]) -> str:
+    try:
         text = _strict(value)
     except Exception:  # keys that are no strings, NaN, circles, a __str__ that fails
         text = _strict(_as_json(value, _MAX_DEPTH))
     if "\\u0000" in text or _LONG_NUMBER.search(text):
         text = _strict(_as_json(value, _MAX_DEPTH))
-    size = len(text.encode("utf-8", "replace"))
-    if size > MAX_OBJECT_BYTES:
-        return _strict({"omitted": f"{size} bytes as JSON, more than the {MAX_OBJECT_BYTES} that are kept"})
     return text
 
 
@@ -139,13 +167,14 @@ def _as_json(value: object, depth: int) -> object:
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if depth and isinstance(value, dict):
-        return {_text(key): _as_json(each, depth - 1) for key, each in value.items()}
+        return {text_of(key): _as_json(each, depth - 1) for key, each in value.items()}
     if depth and isinstance(value, list | tuple | set | frozenset):
         return [_as_json(each, depth - 1) for each in value]
-    return _text(value)
+    return text_of(value)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Its text, or its type where it has none."""
     try:
         return str(value).replace("\0", "")
     except Exception:

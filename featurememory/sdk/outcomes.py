@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from featurememory.circuit_breaker.events import Kind, kind_of
 from featurememory.errors import FeatureMemoryError
-from featurememory.sdk.encoding import Outcome
+from featurememory.sdk.encoding import MAX_MESSAGE, Outcome
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -26,9 +26,10 @@ def outcome_kind(error: BaseException) -> Kind:
 
 
 def described(error: BaseException) -> tuple[str, str]:
-    """(type, message), kept instead of the exception, which would keep its frames alive."""
+    """(type, message as far as it is sent), kept instead of the exception, which would keep its frames
+    alive."""
     try:
         message = str(error)
     except Exception:
         message = ""
-    return type(error).__name__, message
+    return type(error).__name__, message[:MAX_MESSAGE]

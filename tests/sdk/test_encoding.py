@@ -155,3 +155,51 @@ def test_parameters_beyond_the_limit_are_replaced_by_a_note() -> None:
 def test_a_message_keeps_its_first_2000_characters() -> None:
     read = as_server_reads(finished(OperationContext("a"), error=("E", "x" * 3_000)))
     assert read.error_message == "x" * 2_000
+
+
+class Counting:
+    """Counts how often its text is asked for."""
+
+    asked = 0
+
+    def __str__(self) -> str:
+        Counting.asked += 1
+        return "x"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [Counting()] * 20_000,
+        [[Counting()] * 100] * 1_000,
+        {n: Counting() for n in range(20_000)},
+        b"x" * 20_000,
+    ],
+    ids=["samples", "samples in rows", "mapping", "bytes"],
+)
+def test_what_is_far_too_large_is_not_even_encoded(value: object) -> None:
+    Counting.asked = 0
+    read = as_server_reads(finished(OperationContext("a", parameters={"samples": value})))
+    assert "more than the 16384" in json.loads(read.parameters)["omitted"]
+    assert Counting.asked == 0
+
+
+@given(ANY_MAPPING)
+def test_the_least_size_is_never_too_large(mapping: dict[str, Any]) -> None:
+    text = encode(finished(OperationContext("a", parameters=mapping)), "i")
+    assert "omitted" not in json.loads(text).get("parameters", {}) or len(text) > 16_384
+
+
+def test_a_mapping_that_changes_meanwhile_costs_no_more_than_itself() -> None:
+    class Changing(dict[str, Any]):
+        def values(self) -> Any:
+            raise RuntimeError("dictionary changed size during iteration")
+
+        items = values
+
+    read = as_server_reads(finished(OperationContext("a", parameters={"state": Changing(a=1)})))
+    assert "omitted" in json.loads(read.parameters)
+
+
+def test_a_vector_with_too_many_dimensions_is_left_out() -> None:
+    assert not as_server_reads(finished(OperationContext("a", features=[0.5] * 20_000))).features
