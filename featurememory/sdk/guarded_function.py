@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from functools import wraps
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from functools import partial, wraps
+from types import CodeType
 from typing import Any, Final
 
 from featurememory.errors import CircuitBreakerError
@@ -50,7 +51,7 @@ def call_guarded(function: Callable[[], Any], begin: Begin) -> Any:
         operation.__exit__(type(error), error, error.__traceback__)
         raise
     if is_awaitable(result):
-        return _finish_awaiting(result, operation)
+        return _BegunCall(result, operation)
     operation.__exit__(None, None, None)
     return result
 
@@ -60,10 +61,51 @@ async def await_guarded(awaitable: Awaitable[Any], begin: Begin) -> Any:
     try:
         operation = begin().__enter__()
     except BaseException:
-        if hasattr(awaitable, "close"):
+        if isinstance(awaitable, Coroutine):
             awaitable.close()
         raise
     return await _finish_awaiting(awaitable, operation)
+
+
+class _BegunCall(Coroutine[Any, Any, Any]):
+    """What a call gave to be awaited. The operation ends with it, and also where it never begins: its task may be
+    cancelled before the first step, or nobody awaits it."""
+
+    __slots__ = ("_awaitable", "_operation", "_result")
+
+    def __init__(self, awaitable: Awaitable[Any], operation: GuardedOperation) -> None:
+        self._awaitable = awaitable
+        self._operation: GuardedOperation | None = operation
+        self._result = _finish_awaiting(awaitable, operation)
+
+    def send(self, value: Any) -> Any:
+        self._operation = None
+        return self._result.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        self._cancel_unbegun()
+        return self._result.throw(*error)
+
+    def close(self) -> None:
+        self._cancel_unbegun()
+        self._result.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        self._operation = None
+        return self._result.__await__()
+
+    def __del__(self) -> None:
+        self._end_unbegun()
+
+    def _cancel_unbegun(self) -> None:
+        if self._operation is not None and isinstance(self._awaitable, Coroutine):
+            self._awaitable.close()
+        self._end_unbegun()
+
+    def _end_unbegun(self) -> None:
+        operation, self._operation = self._operation, None
+        if operation is not None:
+            operation.__exit__(GeneratorExit, GeneratorExit(), None)
 
 
 async def _finish_awaiting(awaitable: Awaitable[Any], operation: GuardedOperation) -> Any:
@@ -148,8 +190,9 @@ def _guarded_async_generator(
             async for item in fallback(*args, **kwargs):
                 yield item
             return
-        items = function(*args, **kwargs)
+        items = None
         try:
+            items = function(*args, **kwargs)
             async for item in items:
                 yield item
         except BaseException as error:
@@ -158,14 +201,16 @@ def _guarded_async_generator(
         else:
             operation.__exit__(None, None, None)
         finally:
-            await items.aclose()
+            if items is not None:
+                await items.aclose()
 
     return guarded
 
 
 def _code_flags(function: object) -> int:
-    while hasattr(function, "func"):  # functools.partial
+    while isinstance(function, partial):
         function = function.func
-    if not hasattr(function, "__code__"):
-        function = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
-    return getattr(getattr(function, "__code__", None), "co_flags", 0)
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):  # there are objects that answer to every name
+        code = getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004 - its code is wanted
+    return code.co_flags if isinstance(code, CodeType) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any
@@ -12,7 +11,7 @@ from featurememory.circuit_breaker.events import Permit, Refusal, kind_of
 from featurememory.errors import CircuitBreakerError
 from featurememory.sdk.breakers import Breakers
 from featurememory.sdk.context import OperationContext
-from featurememory.sdk.encoding import Finished, Outcome
+from featurememory.sdk.encoding import Finished, Outcome, text_of
 from featurememory.sdk.host_log import warn
 from featurememory.sdk.identity import RANDOM_BITS, random_bits, uuid7
 from featurememory.sdk.outcomes import described, outcome_of
@@ -80,10 +79,10 @@ class GuardedOperation:
     def score(self, value: float) -> None:
         """How good the result is, from 0 to 1. Another value is not recorded, and the log says so: a scorer
         that fails must not fail the operation."""
-        if isinstance(value, int | float) and isfinite(value) and 0 <= value <= 1:
+        if isinstance(value, int | float) and 0 <= value <= 1:
             self._score = float(value)
         else:
-            warn("Feature Memory", f"a score of {value!r} is not kept: give a number from 0 to 1")
+            warn("score", f"a score of {text_of(value)[:100]} is not kept: give a number from 0 to 1")
 
     def __enter__(self) -> GuardedOperation:
         self._randomness = random_bits(RANDOM_BITS)

@@ -7,10 +7,13 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
+from featurememory.sdk.outcomes import described
+from tests.sdk.conftest import MakeMemory
 from tests.sdk.peer import Peer
 
 CONTEXT = OperationContext("text_to_audio", model="audioldm", parameters={"steps": 50})
@@ -170,8 +173,8 @@ def test_changing_ones_parameters_later_does_not_change_what_was_recorded(
     assert sorted(each["parameters"]["steps"] for each in recorded(memory, peer)) == [0, 1, 2]
 
 
-def open_breaker(memory: FeatureMemory, name: str) -> None:
-    for _ in range(5):
+def open_breaker(memory: FeatureMemory, name: str, times: int = 5) -> None:
+    for _ in range(times):
         with pytest.raises(ZeroDivisionError), memory.operation(name):
             _ = 1 / 0
     assert memory.breakers()[name].state == "open"
@@ -295,3 +298,121 @@ def test_an_asynchronous_generator_too(memory: FeatureMemory, peer: Peer) -> Non
     asyncio.run(main())
     assert [each["outcome"] for each in recorded(memory, peer)] == ["success", "error", "cancelled"]
     assert len(closed) == 3
+
+
+class Agreeable:
+    """Answers to every name, as proxies and clients made on the fly do."""
+
+    def __getattr__(self, name: str) -> Agreeable:
+        return self
+
+    def __call__(self) -> int:
+        return 42
+
+
+@pytest.mark.parametrize("function", [Agreeable(), Mock(return_value=42), partial(Mock(return_value=42))])
+def test_objects_that_answer_to_every_name_are_called_like_others(
+    function: Callable[[], int], memory: FeatureMemory
+) -> None:
+    assert memory.handle_operation(function, CONTEXT) == 42
+
+
+def test_an_object_with_an_asynchronous_call_is_a_coroutine_function(memory: FeatureMemory) -> None:
+    class Client(Agreeable):
+        async def __call__(self) -> int:  # type: ignore[override]
+            return await answer_42()
+
+    for function in (Client(), AsyncMock(return_value=42)):
+        assert asyncio.run(memory.handle_operation(function, CONTEXT)) == 42
+
+
+def probing(make_memory: MakeMemory) -> FeatureMemory:
+    """A memory whose breaker `probe` lets a single call through."""
+    memory = make_memory(breaker={"max_failures": 1, "reset_timeout_ms": 1, "half_open_permits": 1})
+    open_breaker(memory, "probe", times=1)
+    while memory.breakers()["probe"].retry_after_ms:
+        pass  # a millisecond
+    return memory
+
+
+def test_a_call_whose_task_is_cancelled_before_it_began_gives_its_permit_back(
+    make_memory: MakeMemory, peer: Peer, recwarn: pytest.WarningsRecorder
+) -> None:
+    memory = probing(make_memory)
+
+    async def main() -> int:
+        for _ in range(2):
+            task = asyncio.ensure_future(
+                memory.handle_operation(lambda: answer_42(), OperationContext("probe"))
+            )
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        memory.handle_operation(lambda: answer_42(), OperationContext("probe")).close()
+        return await memory.handle_operation(lambda: answer_42(), OperationContext("probe"))
+
+    assert asyncio.run(main()) == 42
+    outcomes = [each["outcome"] for each in recorded(memory, peer)]
+    assert outcomes == ["error", "cancelled", "cancelled", "cancelled", "success"]
+    assert not recwarn.list
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+def test_a_call_that_nobody_awaits_gives_its_permit_back(make_memory: MakeMemory, peer: Peer) -> None:
+    memory = probing(make_memory)
+    memory.handle_operation(lambda: answer_42(), OperationContext("probe"))
+    assert memory.handle_operation(lambda: 42, OperationContext("probe")) == 42
+    assert [each["outcome"] for each in recorded(memory, peer)] == ["error", "cancelled", "success"]
+
+
+def test_an_asynchronous_generator_called_wrongly_gives_its_permit_back(
+    make_memory: MakeMemory, peer: Peer
+) -> None:
+    memory = make_memory(breaker={"max_failures": 0, "half_open_permits": 1})
+
+    @memory.guard("stream")
+    async def tokens(count: int) -> AsyncIterator[int]:
+        yield count
+
+    async def main() -> None:
+        with pytest.raises(TypeError):
+            [item async for item in tokens()]  # type: ignore[call-arg]
+
+    asyncio.run(main())
+    assert [each["outcome"] for each in recorded(memory, peer)] == ["error"]
+
+
+def test_what_is_refused_is_left_open_where_it_is_more_than_a_coroutine(memory: FeatureMemory) -> None:
+    class Connection(Future):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    open_breaker(memory, "probe")
+    connection = Connection()
+
+    async def main() -> None:
+        with pytest.raises(CircuitBreakerError):
+            await memory.handle_operation(connection, OperationContext("probe"))
+
+    asyncio.run(main())
+    assert not connection.closed
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("score", [10**400, 10**5_000, Unspeakable()], ids=["long", "longer", "unspeakable"])
+def test_a_score_that_cannot_even_be_shown_does_not_fail_the_operation(
+    score: Any, memory: FeatureMemory, peer: Peer
+) -> None:
+    with memory.operation("embed") as operation:
+        operation.score(score)
+    assert "score" not in recorded(memory, peer)[0]
+
+
+def test_a_long_message_waits_no_longer_than_it_is_sent() -> None:
+    assert len(described(ValueError("x" * 1_000_000))[1]) == 2_000
