@@ -6,6 +6,7 @@ only.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -68,8 +69,12 @@ class HttpConnection:
         """`timeout_s` bounds connecting and every wait for data."""
         self._address = address
         self._timeout_s = timeout_s
+        self._begin()
+
+    def _begin(self) -> None:
         self._socket: socket.socket | None = None
         self._file: BinaryIO | None = None
+        self._ended = False
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
         """The answer. A kept connection that the server has closed meanwhile is opened anew, once."""
@@ -96,8 +101,14 @@ class HttpConnection:
         status, answer = _read_head(file)
         return status, _lines(_pieces(file, answer))
 
+    def end(self) -> None:
+        """For good, and from another thread: whatever waits for data gets an error, also one that is only
+        about to connect."""
+        self._ended = True
+        self.close()
+
     def close(self) -> None:
-        """Ends the connection; may be called from another thread to end a stream."""
+        """The next request connects anew."""
         connection, self._socket, self._file = self._socket, None, None
         if connection is not None:
             with suppress(OSError):
@@ -105,8 +116,14 @@ class HttpConnection:
             connection.close()
 
     def abandon(self) -> None:
-        """In a forked child: the connection is the parent's, so it is not shut down."""
-        self._socket = self._file = None
+        """In a forked child: the connection is the parent's, so it is not shut down. The child's copy of it is
+        closed by hand, since the parent's thread, which is here for ever in the middle of its call, holds it;
+        while it was open, the server would not see the parent end."""
+        connection = self._socket
+        self._begin()
+        if connection is not None:
+            with suppress(OSError):
+                os.close(connection.detach())
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         file = self._send(method, path, headers, body)
@@ -131,12 +148,18 @@ class HttpConnection:
         return file
 
     def _connected(self) -> tuple[socket.socket, BinaryIO]:
+        if self._ended:
+            raise HttpError("the connection was ended")
         if self._socket is None or self._file is None:
             connection = socket.create_connection((self._address.host, self._address.port), self._timeout_s)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._address.secure:
                 connection = _with_tls(connection, self._address.host)
             self._socket, self._file = connection, connection.makefile("rb")
+            if self._ended:
+                self.close()
+                raise HttpError("the connection was ended while it was made")
+            return connection, self._file
         return self._socket, self._file
 
 

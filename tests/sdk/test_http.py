@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -76,3 +77,20 @@ def test_lines_of_a_stream_arrive_whole_however_they_are_cut() -> None:
     ) as address:
         status, lines = HttpConnection(address, 5).stream("/", {})
         assert (status, list(lines)) == (200, [b"data: a", b"", b"data: b", b""])
+
+
+def test_an_end_during_connecting_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = HttpConnection(ServerAddress(False, "127.0.0.1", listening.getsockname()[1], ""), 60)
+        connect = socket.create_connection
+
+        def connect_and_end(*args: Any) -> socket.socket:
+            connected = connect(*args)
+            connection.end()
+            return connected
+
+        monkeypatch.setattr(socket, "create_connection", connect_and_end)
+        with pytest.raises(HttpError, match="ended"):
+            connection.stream("/", {})
+        with pytest.raises(HttpError, match="ended"):
+            connection.request("GET", "/", {})
