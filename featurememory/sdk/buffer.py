@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from threading import Condition, RLock
+from itertools import islice
+from threading import TIMEOUT_MAX, Condition, RLock
 from time import monotonic
 from typing import NamedTuple
 
@@ -48,16 +49,21 @@ class Buffer:
     def __len__(self) -> int:
         return self._held
 
+    @property
+    def done(self) -> bool:
+        """Closed, and nothing is left to be sent."""
+        return self.closing and not self._waiting and not self._packed
+
     def put(self, finished: Finished) -> None:
-        """Never waits for anything but the lock."""
+        """Never waits for anything but the lock. MemoryError leaves the buffer as it was."""
         with self._lock:
             waiting = self._waiting
-            self._recorded += 1
-            self._held += 1
             if self.closing:
-                self.settle(1, dropped=1)
+                self.lose()
                 return
             waiting.append(finished)
+            self._recorded += 1
+            self._held += 1
             if self._held > self._size:
                 self._drop_oldest()
             if len(waiting) == 1:
@@ -75,8 +81,11 @@ class Buffer:
                 due = self._first_at + interval_s if waiting else None
                 hurry = self.closing or self._flushing
                 if due is not None and (waiting >= self._batch_size or hurry or now >= due):
+                    batch = list(islice(self._waiting, self._batch_size))
                     self._first_at = now
-                    return [self._waiting.popleft() for _ in range(min(waiting, self._batch_size))]
+                    for _ in batch:
+                        self._waiting.popleft()
+                    return batch
                 if self.closing or self.flushes > flushes_seen or (until is not None and now >= until):
                     return []
                 ends = [end for end in (due, until) if end is not None]
@@ -127,6 +136,13 @@ class Buffer:
             self.dropped += dropped
             self._changed.notify_all()
 
+    def lose(self) -> None:
+        """Counts an operation that could not be taken in."""
+        with self._lock:
+            self._recorded += 1
+            self._held += 1
+            self.settle(1, dropped=1)
+
     def wait_until_settled(self, timeout_s: float) -> bool:
         """True when all that was recorded before has been answered and nothing was dropped meanwhile."""
         with self._lock:
@@ -135,7 +151,7 @@ class Buffer:
             self.flushes += 1
             self._changed.notify_all()
             try:
-                done = self._changed.wait_for(lambda: self._settled >= target, timeout_s)
+                done = self._changed.wait_for(lambda: self._settled >= target, min(timeout_s, TIMEOUT_MAX))
             finally:
                 self._flushing -= 1
             return done and self.dropped == dropped

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from json import JSONDecodeError, dumps, loads
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from featurememory import __version__
@@ -50,38 +51,62 @@ class Sender:
         self.connected = False
 
     def run(self) -> None:
-        """Until the buffer is closed and empty."""
-        buffer = self._buffer
-        while not (buffer.closing and len(buffer) == 0):
-            until = self._not_before if buffer.packed else None
-            batch = buffer.take(self._interval_s, until, self._flushes_seen)
-            if batch:
-                self._pack(batch)
-            if buffer.flushes > self._flushes_seen:
-                self._flushes_seen = buffer.flushes
-                self._not_before = 0.0 if self._may_hurry else self._not_before
-            if buffer.closing or monotonic() >= self._not_before:
-                self._send_first()
+        """Until the buffer is closed and all that can be done with what it holds is done."""
+        while not self._buffer.done:
+            try:
+                self._turn()
+            except BaseException as error:  # no memory, or a log handler of the host's that exits
+                self._survive(error)
         self._connection.close()
         if self._spool is not None:
             self._spool.close()
 
+    def _turn(self) -> None:
+        buffer = self._buffer
+        until = self._not_before if buffer.packed else None
+        batch = buffer.take(self._interval_s, until, self._flushes_seen)
+        if batch:
+            self._pack(batch)
+        if buffer.flushes > self._flushes_seen:
+            self._flushes_seen = buffer.flushes
+            self._not_before = 0.0 if self._may_hurry else self._not_before
+        if buffer.closing or monotonic() >= self._not_before:
+            self._send_first()
+
+    def _survive(self, error: BaseException) -> None:
+        """Without this thread all that is recorded would be lost. It goes on slowly, so that it cannot spin."""
+        with suppress(BaseException):
+            self._note("failure", f"sending failed: {error!r}")
+        sleep(_FIRST_WAIT_S)
+
     def _pack(self, batch: list[Finished]) -> None:
+        lost = len(batch)
+        try:
+            texts = self._encoded(batch)
+            if texts:
+                self._buffer.keep([pack(texts)])
+                lost -= len(texts)
+                self._keep_on_disk(texts)
+        except Exception as error:
+            self._note("failure", f"{lost} operations were lost: {error!r}")
+        finally:
+            self._buffer.settle(lost, dropped=lost)
+
+    def _encoded(self, batch: list[Finished]) -> list[str]:
         texts = []
         for finished in batch:
             try:
                 texts.append(encode(finished, self._instance))
             except Exception as error:  # a kind of operation we did not think of must not stop the others
-                self._note(f"an operation could not be encoded: {error!r}")
-        lost = len(batch) - len(texts)
-        self._buffer.settle(lost, dropped=lost)
-        if texts:
-            self._buffer.keep([pack(texts)])
-            if self._spool is not None:
-                try:
-                    self._spool.append(texts)
-                except OSError as error:
-                    self._note(f"operations are not spooled: {error}")
+                self._note("encoding", f"an operation could not be encoded: {error!r}")
+        return texts
+
+    def _keep_on_disk(self, texts: list[str]) -> None:
+        if self._spool is not None:
+            try:
+                self._spool.append(texts)
+            except OSError as error:
+                self._note("spool", f"operations are not spooled: {error}")
 
     def _send_first(self) -> None:
         first = self._buffer.begin_first()
@@ -91,10 +116,10 @@ class Sender:
             settled = self._send(unpack(first))
         except OSError as error:
             settled = False
-            self._back_off(f"the server cannot be reached: {error}")
+            self._back_off("unreachable", f"the server cannot be reached: {error}")
         except Exception as error:  # whatever it is, the thread lives on and tries again
             settled = False
-            self._back_off(f"sending failed: {error!r}")
+            self._back_off("failure", f"sending failed: {error!r}")
         if settled:
             self._failures_in_a_row = 0
         elif self._buffer.closing:
@@ -140,38 +165,45 @@ class Sender:
 
     def _answered(self, count: int) -> None:
         if self._spool is not None and self._buffer.packed == 1:
-            self._spool.clear()
+            try:
+                self._spool.clear()
+            except OSError as error:
+                self._note("spool", f"answered operations stay in the spool: {error}")
         self._buffer.end_first(answered=count)
 
     def _reject(self, count: int, why: str) -> None:
         self.rejected += count
-        self._note(f"the server refused {count} operations for good: {why}")
+        self._note("rejected", f"the server refused {count} operations for good: {why}")
 
     def _wait_after(self, response: Response) -> None:
         if response.status == 200:
             self.connected = False
-            self._back_off(f"the answer is not to be understood: {response.body[:100]!r}")
+            self._back_off("not understood", f"the answer is not to be understood: {response.body[:100]!r}")
         elif response.status in (401, 403, 404, 405) or 300 <= response.status < 400:
-            self._note(f"the server refuses: {_reason(response)}; operations wait, check url and API key")
             self._wait(_REFUSED_WAIT_S * (0.5 + random_share()), may_hurry=True)
+            self._note(
+                "refused", f"the server refuses: {_reason(response)}; operations wait, check url and API key"
+            )
         else:
-            self._back_off(f"the server is not ready: {_reason(response)}", _retry_after_s(response))
+            self._back_off(
+                "not ready", f"the server is not ready: {_reason(response)}", _retry_after_s(response)
+            )
 
-    def _back_off(self, what: str, at_least_s: float = 0.0) -> None:
+    def _back_off(self, kind: str, what: str, at_least_s: float = 0.0) -> None:
         """Exponential, with full jitter, so that a fleet does not come back all at once."""
         ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._failures_in_a_row, 20))
         self._failures_in_a_row += 1
-        self._note(what)
         self._wait(at_least_s + ceiling * random_share(), may_hurry=at_least_s == 0)
+        self._note(kind, what)
 
     def _wait(self, seconds: float, *, may_hurry: bool) -> None:
         """A flush may cut a wait short, unless the server asked for it."""
         self._not_before = monotonic() + seconds
         self._may_hurry = may_hurry
 
-    def _note(self, what: str) -> None:
+    def _note(self, kind: str, what: str) -> None:
         self.last_error = what
-        warn("Feature Memory", what)
+        warn(kind, what)
 
 
 def _is_account(answer: dict[str, Any]) -> bool:

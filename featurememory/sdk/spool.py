@@ -45,12 +45,17 @@ class Spool:
                     yield text
 
     def append(self, texts: Iterable[str]) -> None:
-        """OSError where the disk does not take it, or the file is full."""
-        if os.fstat(self._file).st_size > MAX_BYTES:
+        """OSError where the disk does not take it, or the file is full; the file is as it was then."""
+        size = os.fstat(self._file).st_size
+        if size > MAX_BYTES:
             raise OSError(f"the spool file is larger than {MAX_BYTES:,} bytes")
         data = "".join(text + "\n" for text in texts).encode("utf-8", "replace")
-        while data:
-            data = data[os.write(self._file, data) :]
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError:
+            os.ftruncate(self._file, size)  # half a line would spoil the next one
+            raise
 
     def clear(self) -> None:
         """All has been answered."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import islice
-from threading import Lock, Thread
 from typing import NamedTuple
 
+from featurememory.sdk.background import BackgroundThread
 from featurememory.sdk.buffer import Buffer
 from featurememory.sdk.encoding import Finished
 from featurememory.sdk.http import HttpConnection, ServerAddress
@@ -14,6 +14,8 @@ from featurememory.sdk.options import Options
 from featurememory.sdk.packing import pack
 from featurememory.sdk.sender import Sender
 from featurememory.sdk.spool import Spool
+
+_LET_GO_S = 1.0
 
 
 class Stats(NamedTuple):
@@ -43,13 +45,12 @@ class Transport:
         self._connection = HttpConnection(address, options.request_timeout_s)
         self.buffer = Buffer(options.buffer_size, options.batch_size)
         self._spool = Spool(options.spool_path) if options.spool_path else None
+        self._background = BackgroundThread("featurememory-sender")
         self._begin()
         if self._spool is not None:
             self._restore(self._spool)
 
     def _begin(self) -> None:
-        self._starting = Lock()
-        self._thread: Thread | None = None
         self._sender = Sender(
             self.buffer,
             self._connection,
@@ -66,25 +67,39 @@ class Transport:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+        self._background.after_fork()
         self._begin()
 
     def record(self, finished: Finished) -> None:
         """Hands an operation over; never raises, never waits."""
-        self.buffer.put(finished)
-        if self._thread is None:
+        try:
+            self.buffer.put(finished)
+        except MemoryError:
+            self.buffer.lose()
+        if not self._background.running:
             self._start()
 
     def flush(self, timeout_s: float) -> bool:
         """True when the server has answered for everything recorded so far, and nothing had to be dropped."""
+        self._start()
         return self.buffer.wait_until_settled(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
-        """Delivers what is left, as far as the time allows; True when all was. What was not stays in the spool."""
-        delivered = self.buffer.wait_until_settled(timeout_s)
-        self.buffer.close()
-        if self._spool is not None and self._thread is not None:
-            self._thread.join(timeout_s)
+        """Delivers what is left, as far as the time allows; True when all was. What was not stays in the spool,
+        whose file is free for others then."""
+        delivered = self.flush(timeout_s)
+        self.close_soon()
+        if self._spool is not None and self._background.alive:
+            if not delivered:
+                self._connection.end()  # what is under way is in the spool, too
+            self._background.join(_LET_GO_S)
         return delivered
+
+    def close_soon(self) -> None:
+        """Takes in nothing more; what is left is delivered in the background, each batch tried once."""
+        self.buffer.close()
+        if self._spool is not None and not self._background.alive:
+            self._spool.close()
 
     def stats(self) -> Stats:
         sender = self._sender
@@ -100,17 +115,13 @@ class Transport:
         )
 
     def _start(self) -> None:
-        if not self._starting.acquire(blocking=False):
-            return
-        try:
-            if self._thread is None:
-                thread = Thread(target=self._sender.run, name="featurememory-sender", daemon=True)
-                thread.start()
-                self._thread = thread
-        except RuntimeError as error:  # no more threads, or the program ends: the next operation tries again
-            self._sender.last_error = str(error)
-        finally:
-            self._starting.release()
+        if len(self.buffer) and (problem := self._background.start(self._run)):
+            self._sender.last_error = f"nothing is sent: {problem}"
+
+    def _run(self) -> None:
+        """The thread holds the transport, not its sender alone: the end of the program waits for it, even if
+        nobody else holds it any more."""
+        self._sender.run()
 
     def _restore(self, spool: Spool) -> None:
         texts = spool.left_over()

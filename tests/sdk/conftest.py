@@ -13,6 +13,11 @@ from tests.sdk.peer import Peer, running_peer
 MakeMemory = Callable[..., FeatureMemory]
 
 
+@pytest.fixture(autouse=True)
+def _warned_of_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("featurememory.sdk.host_log._last", {})
+
+
 @pytest.fixture
 def peer() -> Iterator[Peer]:
     with running_peer() as running:

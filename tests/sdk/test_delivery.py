@@ -241,3 +241,24 @@ def test_without_url_nothing_is_sent(make_memory: MakeMemory) -> None:
     record(memory)
     assert memory.flush(0)
     assert memory.stats().buffered == 0
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_counted_and_the_next_goes(
+    memory: FeatureMemory, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> bytes:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("zlib.compress", no_memory)
+        record(memory, 3)
+        assert not memory.flush(10)
+    assert "MemoryError" in memory.stats().last_error
+    record(memory, 2)
+    assert memory.flush(10)
+    assert (memory.stats().dropped, memory.stats().buffered, len(peer.operations)) == (3, 0, 2)
+
+
+def test_a_flush_may_wait_as_long_as_it_likes(memory: FeatureMemory) -> None:
+    record(memory)
+    assert memory.flush(float("inf"))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
@@ -128,3 +132,45 @@ def test_a_file_that_is_full_fails_no_call(
     assert memory.flush(10)
     assert len(peer.operations) == 10
     assert "spool" in memory.stats().last_error
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """As on a disk that is nearly full: what fits is written, the rest fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_the_disk_takes_in_half_does_not_spoil_the_next_line(path: str) -> None:
+    spool = Spool(path)
+    spool.append(['{"id":"1"}'])
+    with files_no_larger_than(15), pytest.raises(OSError, match="large"):
+        spool.append(['{"id":"2"}'])
+    spool.append(['{"id":"3"}'])
+    assert list(spool.left_over()) == ['{"id":"1"}', '{"id":"3"}']
+    spool.close()
+
+
+@pytest.mark.parametrize("how", ["closed", "gone"])
+def test_a_memory_that_was_never_used_frees_its_file(how: str, path: str, nowhere: str) -> None:
+    memory = FeatureMemory(nowhere, spool_path=path, follow_breakers=False)
+    if how == "closed":
+        memory.close(0)
+    del memory
+    Spool(path).close()
+
+
+def test_a_memory_that_closes_during_an_outage_frees_its_file_in_time(
+    make_memory: MakeMemory, path: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        memory = make_memory(url=f"http://127.0.0.1:{deaf.getsockname()[1]}", spool_path=path)
+        record(memory, 1)
+        assert not memory.close(0.1)
+        spool = Spool(path)
+        assert len(list(spool.left_over())) == 1
+        spool.close()
