@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from threading import RLock
 from time import monotonic
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.circuit_breaker.events import BreakerStatus, Kind, Permit, Refusal, State
@@ -16,16 +17,29 @@ from featurememory.sdk.identity import random_share
 from featurememory.sdk.outcomes import outcome_kind
 
 T = TypeVar("T")
+OnUse = Callable[[], bool]
 
 
 class LocalBreaker:
     """A state machine behind a lock. While it is closed, asking for leave takes no lock; none is ever held
     over the guarded call. The lock is re-entrant, since signal handlers and finalizers may come back in."""
 
-    __slots__ = ("_config", "_heard_epoch", "_heard_version", "_lock", "_machine", "name", "used_at")
+    __slots__ = (
+        "__weakref__",
+        "_config",
+        "_heard_epoch",
+        "_heard_version",
+        "_lock",
+        "_machine",
+        "_on_use",
+        "name",
+        "used_at",
+    )
 
-    def __init__(self, name: str, config: BreakerConfig) -> None:
+    def __init__(self, name: str, config: BreakerConfig, on_use: OnUse | None = None) -> None:
+        """`on_use` is asked at each use, until it says that it need not be any more."""
         self.name = name
+        self._on_use = on_use
         self.used_at = monotonic()
         self._config = config
         self._lock = RLock()
@@ -35,6 +49,8 @@ class LocalBreaker:
 
     def call(self, operation: Callable[[], T]) -> T:
         """The result of `operation`; CircuitBreakerError where it must not run."""
+        if self._on_use is not None:
+            self._use()
         permit = self._machine.open_door or self.admit()
         if isinstance(permit, Refusal):
             raise CircuitBreakerError(self.name, permit.state, permit.retry_after_ms)
@@ -51,6 +67,8 @@ class LocalBreaker:
 
     def admit(self) -> Permit | Refusal:
         """Leave for one call, whose result is owed to `record`."""
+        if self._on_use is not None:
+            self._use()
         everybody = self._machine.open_door
         if everybody is not None:
             return everybody
@@ -66,7 +84,9 @@ class LocalBreaker:
 
     @property
     def state(self) -> State:
-        return self._machine.state
+        if self._on_use is not None:
+            self._use()
+        return self._machine.state(monotonic())
 
     def status(self) -> BreakerStatus:
         """How it stands, by this process's monotonic clock."""
@@ -85,23 +105,33 @@ class LocalBreaker:
             follow(self._machine, news, self._heard_epoch, monotonic())
             self._heard_epoch, self._heard_version = news.epoch, news.version
 
-    def after_fork(self) -> None:
+    def after_fork(self, on_use: OnUse | None) -> None:
         """In the child: the parent's probes are not ours to wait for, and its threads hold no lock of
         ours."""
+        self._on_use = on_use
         self._lock = RLock()
         snapshot = self._machine.snapshot() | {"round": None}
         self._machine = BreakerMachine.restore(self._machine.config, snapshot, random=random_share)
 
+    def _use(self) -> None:
+        if self._on_use is not None and self._on_use():
+            self._on_use = None
+
 
 class Breakers:
     """All breakers of the process, at most `limit` while closed ones can go: those not used lately go
-    first."""
+    first. One that its user still holds stays the only one of its name, and goes on hearing.
+
+    `on_use` is asked when one is used, until it has said to each that it need not be any more.
+    """
 
     def __init__(self, config: BreakerConfig, limit: int) -> None:
         self._config = config
         self._limit = limit
         self._lock = RLock()
         self._breakers: dict[str, LocalBreaker] = {}
+        self._gone: WeakValueDictionary[str, LocalBreaker] = WeakValueDictionary()
+        self.on_use: OnUse | None = None
         self._news: dict[str, BreakerNews] = {}
 
     def __getitem__(self, name: str) -> LocalBreaker:
@@ -110,7 +140,7 @@ class Breakers:
         return breaker
 
     def statuses(self) -> dict[str, BreakerStatus]:
-        return {name: breaker.status() for name, breaker in list(self._breakers.items())}
+        return {breaker.name: breaker.status() for breaker in self._all()}
 
     def hear(self, news: BreakerNews) -> None:
         """One change of the fleet's; known ones of this process follow, later ones will."""
@@ -119,37 +149,46 @@ class Breakers:
                 self._news[news.name] = news
             else:
                 self._news.pop(news.name, None)
-            breaker = self._breakers.get(news.name)
+            breaker = self._breakers.get(news.name) or self._gone.get(news.name)
         if breaker is not None:
             breaker.hear(news)
 
     def hear_all(self, everything: Iterable[BreakerNews]) -> None:
         """The fleet as it stands; what it does not name it has nothing to say about."""
-        with self._lock:
-            self._news.clear()
+        everything = list(everything)
+        with self._lock:  # at once, so that no breaker is made meanwhile that has not heard
+            self._news = {news.name: news for news in everything if news.matters}
         for news in everything:
             self.hear(news)
 
     def after_fork(self) -> None:
         self._lock = RLock()
-        for breaker in self._breakers.values():
-            breaker.after_fork()
+        for breaker in self._all():
+            breaker.after_fork(self.on_use)
 
     def _made(self, name: str) -> LocalBreaker:
         with self._lock:
             breaker = self._breakers.get(name)
             if breaker is None:
+                breaker = self._gone.pop(name, None) or self._fresh(name)
                 if len(self._breakers) >= self._limit:
                     self._evict()
-                breaker = LocalBreaker(name, self._config)
-                if name in self._news:
-                    breaker.hear(self._news[name])
                 self._breakers[name] = breaker
             return breaker
+
+    def _fresh(self, name: str) -> LocalBreaker:
+        breaker = LocalBreaker(name, self._config, self.on_use)
+        if name in self._news:
+            breaker.hear(self._news[name])
+        return breaker
+
+    def _all(self) -> list[LocalBreaker]:
+        with self._lock:
+            return [*self._breakers.values(), *self._gone.values()]
 
     def _evict(self) -> None:
         """Makes room for a tenth at once, so that names used only once stay cheap."""
         closed = [breaker for breaker in self._breakers.values() if breaker.state == "closed"]
         closed.sort(key=lambda breaker: breaker.used_at)
         for breaker in closed[: self._limit // 10 + 1]:
-            del self._breakers[breaker.name]
+            self._gone[breaker.name] = self._breakers.pop(breaker.name)

@@ -40,6 +40,8 @@ class BreakerNews(NamedTuple):
         cls, name: Any, fields: Mapping[str, Any], config: Mapping[str, Any] | None, now: float
     ) -> BreakerNews:
         wait_ms = fields.get("retry_after_ms")
+        if not isinstance(config, Mapping | None):
+            raise TypeError(f"a breaker's config is a {type(config).__name__}")
         return cls(
             name=str(name),
             state=str(fields["state"]),

@@ -60,8 +60,8 @@ class FeatureMemory:
         server says nothing else. Batches go when they are full or `flush_interval_s` old. Of more than
         `buffer_size` operations waiting the oldest are dropped, and counted. `exit_timeout_s` bounds what the
         end of the program waits for delivery. `follow_breakers` shares breakers through the server (needs the
-        key's scope `read`). At most `max_breakers` are kept, as long as closed ones can go.
-        ConfigurationError names what is wrong."""
+        key's scope `read`), from the first call on, or half a second after the memory is made. At most
+        `max_breakers` are kept, as long as closed ones can go. ConfigurationError names what is wrong."""
         options = Options(
             batch_size=batch_size,
             flush_interval_s=flush_interval_s,
@@ -82,8 +82,12 @@ class FeatureMemory:
             _transports[self._transport] = options.exit_timeout_s
             if options.follow_breakers:
                 self._follower = Follower(address, api_key, self._breakers)
+                self._breakers.on_use = self._follower.start_now
+        self._record = _forget if self._transport is None else self._transport.record
         _memories.add(self)
         finalize(self, _let_go, self._transport, self._follower).atexit = False
+        if self._follower is not None:
+            self._follower.start()
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -205,27 +209,24 @@ class FeatureMemory:
         with self._begin(context):
             return await function()
 
-    def _record(self, finished: Finished) -> None:
-        if self._transport is not None:
-            self._transport.record(finished)
-        if self._follower is not None:
-            self._follower.start()
-
     def _after_fork(self) -> None:
+        if self._follower is not None:
+            self._follower.after_fork()
         self._breakers.after_fork()
-        for part in (self._transport, self._follower):
-            if part is not None:
-                part.after_fork()
 
 
 _memories: WeakSet[FeatureMemory] = WeakSet()
 _transports: WeakKeyDictionary[Transport, float] = WeakKeyDictionary()
 
 
+def _forget(finished: Finished) -> None:
+    """There is no server to remember it."""
+
+
 def _let_go(transport: Transport | None, follower: Follower | None) -> None:
     """Nobody holds the memory any more: what it has is delivered, then its threads end."""
     if transport is not None:
-        transport.buffer.close()
+        transport.close_soon()
     if follower is not None:
         follower.close()
 
@@ -236,6 +237,8 @@ def _deliver_at_exit() -> None:
 
 
 def _after_fork_in_child() -> None:
+    for transport in list(_transports):  # also those whose memory nobody holds any more
+        transport.after_fork()
     for memory in list(_memories):
         memory._after_fork()
 

@@ -4,11 +4,13 @@ thread."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from json import loads
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from time import monotonic
 from typing import NamedTuple
 
+from featurememory.sdk.background import BackgroundThread
 from featurememory.sdk.breakers import Breakers
 from featurememory.sdk.fleet_news import BreakerNews
 from featurememory.sdk.host_log import warn
@@ -17,6 +19,7 @@ from featurememory.sdk.identity import random_share
 
 _PATH = "/api/v1/breakers/stream"
 _SILENCE_S = 15.0  # three heartbeats
+_GRACE_S = 0.5
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _REFUSED_WAIT_S = 60.0
@@ -50,22 +53,35 @@ def events(lines: Iterable[bytes]) -> Iterator[ServerEvent]:
 
 
 class Follower:
-    """One thread that keeps the breakers in step. Without the server they go on by themselves."""
+    """One thread that keeps the breakers in step. Without the server they go on by themselves.
+
+    After the start it stays still for `grace_s`, unless a breaker is used earlier: a program that ends at once
+    does not connect, and one that forks its workers at once does so while nothing is under way that would be
+    cut off in them (a TLS handshake, an import). Workers forked later know what the parent knew.
+    """
 
     def __init__(
-        self, address: ServerAddress, api_key: str, breakers: Breakers, silence_s: float = _SILENCE_S
+        self,
+        address: ServerAddress,
+        api_key: str,
+        breakers: Breakers,
+        *,
+        silence_s: float = _SILENCE_S,
+        grace_s: float = _GRACE_S,
     ) -> None:
         """A stream that is silent for `silence_s` is taken for broken."""
         self._address = address
         self._api_key = api_key
         self._breakers = breakers
         self._silence_s = silence_s
+        self._grace_s = grace_s
+        self._background = BackgroundThread("featurememory-breakers")
         self._begin()
 
     def _begin(self) -> None:
-        self._starting = Lock()
-        self._thread: Thread | None = None
         self._closing = Event()
+        self._grace = Lock()  # no Event: to release a lock is safe in signal handlers and finalizers
+        self._grace.acquire()
         self._connection: HttpConnection | None = None
         self._seen = ""
         self.following = False
@@ -75,32 +91,39 @@ class Follower:
         """In the child: a stream of its own, from the beginning."""
         if self._connection is not None:
             self._connection.abandon()
+        self._background.after_fork()
         self._begin()
 
     def start(self) -> None:
-        """Once; where no thread is to be had, the breakers stay local."""
-        if self._thread is not None or not self._starting.acquire(blocking=False):
+        """Does nothing while it runs; where no thread is to be had, the breakers stay local."""
+        if self._background.running or self._closing.is_set():
             return
-        try:
-            if self._thread is None and not self._closing.is_set():
-                thread = Thread(target=self._run, name="featurememory-breakers", daemon=True)
-                thread.start()
-                self._thread = thread
-        except RuntimeError as error:
-            warn("Feature Memory", f"breakers do not follow the server: {error}")
-        finally:
-            self._starting.release()
+        if problem := self._background.start(self._run):
+            warn("not following", f"breakers do not follow the server: {problem}")
+
+    def start_now(self) -> bool:
+        """As `start`, without the grace. True when it runs, or never will again."""
+        self._end_grace()
+        self.start()
+        return self._background.running or self._closing.is_set()
 
     def close(self) -> None:
         self._closing.set()
+        self._end_grace()
         if self._connection is not None:
-            self._connection.close()
+            self._connection.end()
+
+    def _end_grace(self) -> None:
+        with suppress(RuntimeError):  # it has ended
+            self._grace.release()
 
     def _run(self) -> None:
+        self._grace.acquire(timeout=self._grace_s)
         tries = 0
         while not self._closing.is_set():
-            began = monotonic()
-            wait_s = self._follow_once()
+            began, wait_s = monotonic(), 0.0
+            with suppress(BaseException):  # no memory, or a log handler of the host's that exits
+                wait_s = self._follow_once()
             tries = 0 if monotonic() - began > self._silence_s else tries + 1
             ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(tries, 20))
             self._closing.wait(wait_s or ceiling * (0.5 + random_share() / 2))
@@ -111,21 +134,23 @@ class Follower:
         if self._seen:
             headers["Last-Event-ID"] = self._seen
         connection = self._connection = HttpConnection(self._address, self._silence_s)
+        if self._closing.is_set():
+            return 0.0
         try:
             status, lines = connection.stream(_PATH, headers)
             if status != 200:
-                warn(
-                    "Feature Memory", f"breakers do not follow the server, which answers {status} to {_PATH}"
-                )
+                warn("not following", f"breakers do not follow the server, which answers {status} to {_PATH}")
                 return _REFUSED_WAIT_S if 300 <= status < 500 else 0.0
             self.following = True
             for event in events(lines):
+                if self._closing.is_set():
+                    break
                 self._take(event)
         except OSError:
             pass  # the breakers go on locally, and `following` says so
         except Exception as error:
             self._seen = ""
-            warn("Feature Memory", f"the breakers' stream is not to be understood: {error!r}")
+            warn("stream", f"the breakers' stream is not to be understood: {error!r}")
         finally:
             self.following = False
             connection.close()

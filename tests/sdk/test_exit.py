@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from time import monotonic
@@ -14,6 +15,24 @@ memory = FeatureMemory({url!r}, "fm_test", flush_interval_s=3600, exit_timeout_s
 for _ in range(1_234):
     memory.handle_operation(lambda: None, OperationContext("analysis"))
 {end}
+"""
+
+LOCAL = """
+from featurememory import FeatureMemory, OperationContext
+def main():
+    memory = FeatureMemory({url!r}, "fm_test", flush_interval_s=3600)
+    for _ in range(1_234):
+        memory.handle_operation(lambda: None, OperationContext("analysis"))
+main()
+"""
+FORK = """
+import os
+from time import monotonic
+del memory  # delivery goes on
+began, child = monotonic(), os.fork()
+if child:
+    os.waitpid(child, 0)
+    os._exit(0 if monotonic() - began < 30 else 1)
 """
 
 
@@ -32,6 +51,20 @@ def test_a_program_that_fails_has_delivered_too(peer: Peer) -> None:
     done = run(peer.url, "raise SystemExit(3)")
     assert done.returncode == 3
     assert len(peer.operations) == 1_234
+
+
+def test_a_program_that_keeps_its_memory_in_a_function_has_delivered_too(peer: Peer) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOCAL.format(url=peer.url)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(peer.operations) == 1_234
+
+
+def test_a_forked_child_does_not_wait_for_what_is_the_parents() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        done = run(f"http://127.0.0.1:{deaf.getsockname()[1]}", FORK, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_missing_server_holds_up_the_end_no_longer_than_agreed() -> None:

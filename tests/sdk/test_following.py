@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from threading import Event
 from time import monotonic
 from typing import Any
 
 import pytest
 
-from featurememory import CircuitBreakerError, FeatureMemory
+from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.sdk.breakers import Breakers
 from featurememory.sdk.fleet_news import BreakerNews
 from featurememory.sdk.http import ServerAddress
+from featurememory.sdk.operation import GuardedOperation
 from featurememory.sdk.stream import Follower, ServerEvent, events
 from tests.sdk.conftest import MakeMemory
 from tests.sdk.peer import Peer, event
@@ -166,6 +174,22 @@ def test_events_are_read_as_the_standard_says() -> None:
     assert list(events(lines)) == [ServerEvent("a", "1\n2", "7"), ServerEvent("message", "3", "")]
 
 
+def test_a_breaker_made_while_a_snapshot_arrives_knows_what_was_said_before(here: Here) -> None:
+    def everything() -> Iterator[BreakerNews]:
+        assert here.breakers["b"].status().state == "forced_open"
+        yield BreakerNews.of_snapshot(shown("closed", epoch=3, computed="closed", name="c"), monotonic())
+
+    here.transition("forced_open", epoch=1, computed="closed", breaker="b")
+    here.breakers.hear_all(everything())
+
+
+@pytest.mark.parametrize("config", [7, "x", [1], True, {"window_size": []}, {"max_failures": None}])
+def test_a_configuration_that_makes_no_sense_fails_no_call(config: Any, here: Here) -> None:
+    with suppress(TypeError):
+        here.snapshot("closed", epoch=1, name="later", config=config)
+    assert here.breakers["later"].call(lambda: 42) == 42
+
+
 @pytest.fixture
 def following(make_memory: MakeMemory, peer: Peer) -> Iterator[FeatureMemory]:
     peer.opening = lambda _: event("snapshot", {"sequence": 4, "breakers": [shown("closed", epoch=4)]}, 4)
@@ -220,3 +244,146 @@ def test_a_silent_stream_is_taken_for_broken(peer: Peer) -> None:
     follower.start()
     peer.wait_until(lambda: len(peer.stream_requests) >= 3)
     follower.close()
+
+
+def forced_open(peer: Peer) -> None:
+    """An operator did so before anybody asks."""
+    breakers = [shown("forced_open", epoch=4, computed="closed")]
+    peer.opening = lambda _: event("snapshot", {"sequence": 4, "breakers": breakers}, 4)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = monotonic() + 10
+    while not condition():
+        assert monotonic() < deadline, "it did not happen in time"
+
+
+def test_a_process_that_starts_knows_before_its_first_call(make_memory: MakeMemory, peer: Peer) -> None:
+    forced_open(peer)
+    memory = make_memory(follow_breakers=True)
+    peer.wait_until(lambda: peer.streams)
+    wait_for(lambda: memory.breaker("a").state == "forced_open")
+    ran: list[int] = []
+    with pytest.raises(CircuitBreakerError):
+        memory.handle_operation(lambda: ran.append(1), OperationContext("a"))
+    assert ran == []
+
+
+@pytest.mark.parametrize("form", ["operation", "breaker alone", "breaker held", "state"])
+def test_following_begins_with_the_first_call_not_with_its_end(form: str, peer: Peer) -> None:
+    breakers = Breakers(BreakerConfig(), 10)
+    follower = Follower(ServerAddress.of(peer.url), "fm_test", breakers, grace_s=3_600)
+    breakers.on_use = follower.start_now
+    breaker = breakers["a"]
+    follower.start()
+    assert peer.stream_requests == []
+
+    def first() -> None:
+        peer.wait_until(lambda: peer.streams)
+
+    if form == "operation":
+        with GuardedOperation(breakers, lambda _: None, OperationContext("a")):
+            first()
+    elif form == "breaker alone":
+        breakers["b"].call(first)
+    elif form == "breaker held":
+        breaker.call(first)
+    else:
+        assert breaker.state == "closed"
+        first()
+    follower.close()
+
+
+def test_a_follower_that_waits_for_its_grace_ends_when_it_is_closed(peer: Peer) -> None:
+    follower = Follower(ServerAddress.of(peer.url), "fm_test", Breakers(BreakerConfig(), 10), grace_s=3_600)
+    follower.start()
+    wait_for(lambda: followers())
+    follower.close()
+    wait_for(lambda: not followers())
+    follower.start()
+    assert follower.start_now()
+    assert not followers()
+    assert peer.stream_requests == []
+
+
+def followers() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name == "featurememory-breakers"]
+
+
+def test_a_forked_worker_knows_what_its_parent_knew_and_follows_by_itself(
+    make_memory: MakeMemory, peer: Peer
+) -> None:
+    forced_open(peer)
+    memory = make_memory(follow_breakers=True)
+    forced, other = memory.breaker("a"), memory.breaker("b")
+    peer.wait_until(lambda: peer.streams)
+    wait_for(lambda: forced.state == "forced_open")
+    child = os.fork()
+    if child == 0:
+        try:
+            assert not memory.following
+            with pytest.raises(CircuitBreakerError):
+                memory.breaker("a").call(lambda: None)
+            other.call(lambda: wait_for(lambda: memory.following))
+            os._exit(0)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(peer.stream_requests) == 2
+    assert memory.following
+
+
+FORKING = """
+import os
+from featurememory import FeatureMemory
+memory = FeatureMemory({url!r}, "fm_test", flush_interval_s=0.01)
+with memory.operation("a"):
+    pass
+while not memory.following or not memory.flush(10):
+    pass
+child = os.fork()
+if not child:
+    files = ["/proc/self/fd/" + each for each in os.listdir("/proc/self/fd")]
+    os._exit(sum("socket" in os.readlink(each) for each in files if os.path.exists(each) or os.path.islink(each)))
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_worker_keeps_no_connection_of_its_parent_open(peer: Peer) -> None:
+    assert subprocess.run([sys.executable, "-c", FORKING.format(url=peer.url)], timeout=60).returncode == 0
+
+
+def test_a_follower_closed_while_it_connects_does_not_go_on(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, closed, connect = Event(), Event(), socket.create_connection
+
+    def slowly(*args: Any) -> socket.socket:
+        connecting.set()
+        assert closed.wait(10)
+        return connect(*args)
+
+    monkeypatch.setattr(socket, "create_connection", slowly)
+    breakers = Breakers(BreakerConfig(), 10)
+    follower = Follower(ServerAddress.of(peer.url), "fm_test", breakers)
+    follower.start_now()
+    assert connecting.wait(10)
+    follower.close()
+    closed.set()
+    wait_for(lambda: not followers())
+    assert not follower.following
+
+
+def test_a_closed_follower_takes_no_event_in_any_more(peer: Peer) -> None:
+    class Closing(Breakers):
+        def hear_all(self, everything: Any) -> None:
+            super().hear_all(everything)
+            follower.close()
+
+    closing = Closing(BreakerConfig(), 10)
+    follower = Follower(ServerAddress.of(peer.url), "fm_test", closing)
+    moved_too = event("transition", moved("forced_open", epoch=5, computed="closed"), 5)
+    peer.opening = lambda _: event("snapshot", {"sequence": 4, "breakers": []}, 4) + moved_too
+    follower.start_now()
+    wait_for(lambda: peer.streams and not followers())
+    assert closing["a"].state == "closed"

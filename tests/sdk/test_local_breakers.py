@@ -12,6 +12,7 @@ import pytest
 from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.sdk.breakers import Breakers
+from featurememory.sdk.fleet_news import BreakerNews
 from tests.sdk.conftest import MakeMemory
 from tests.sdk.peer import Peer
 
@@ -221,3 +222,15 @@ def test_the_parents_probe_is_not_waited_for_in_the_child(make_memory: MakeMemor
             finally:
                 os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_breaker_that_is_held_stays_the_only_one_of_its_name_and_goes_on_hearing() -> None:
+    breakers = Breakers(BreakerConfig(), limit=10)
+    held = breakers["held"]
+    for number in range(100):
+        breakers[f"once-{number}"].call(int)
+    breakers.hear(BreakerNews("held", "forced_open", "closed", "", 1, 1, None, None))
+    with pytest.raises(CircuitBreakerError):
+        held.call(int)
+    assert breakers.statuses()["held"].state == "forced_open"
+    assert breakers["held"] is held
