@@ -31,14 +31,20 @@ def redis_client() -> Redis | None:
     return Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=0.5)
 
 
-def announce(sequence: int) -> None:
-    """Tells all watchers that events up to `sequence` are committed. Never raises."""
+def announce(sequence: int) -> bool:
+    """Tells all watchers that events up to `sequence` are committed. Never raises.
+
+    False where they could not be told and have to find out by themselves, when they next look. Where there is
+    nothing to be told by they look all the time.
+    """
     client = redis_client()
     if client is None:
-        return
+        return True
     from redis import RedisError
 
     try:
         client.publish(CHANNEL, sequence)
     except RedisError as failure:
         logger.warning("live events up to %d wait for the watchers' next look: %s", sequence, failure)
+        return False
+    return True

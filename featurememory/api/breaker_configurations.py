@@ -43,8 +43,8 @@ def list_configurations(request: HttpRequest) -> Configurations:
 )  # fmt: skip
 def configure_all(request: HttpRequest, body: ConfigurationBody) -> ConfigurationView:
     """Takes effect everywhere at once; every breaker keeps its window as far as it fits."""
-    row = configure(Scope.DEFAULT, "", body.config, actor=actor_of(request), reason=body.reason)
-    return view_configuration(row)
+    done = configure(Scope.DEFAULT, "", body.config, actor=actor_of(request), reason=body.reason)
+    return view_configuration(done.row)
 
 
 @router.put(
@@ -56,7 +56,7 @@ def configure_operation_type(
     request: HttpRequest, operation_type: Path[StorableText], body: ConfigurationBody
 ) -> ConfigurationView:
     """Over the settings of all breakers, below those of a single one."""
-    row = configure(
+    done = configure(
         Scope.OPERATION_TYPE, operation_type, body.config, actor=actor_of(request), reason=body.reason
     )
-    return view_configuration(row)
+    return view_configuration(done.row)

@@ -110,10 +110,10 @@ def refusals(*statuses: int) -> dict[int, type[Problem]]:
     return dict.fromkeys(statuses, Problem)
 
 
-def _offer(action: str, summary: str, command: Callable[..., Breaker]) -> None:
+def _offer(action: str, summary: str, command: Callable[..., commands.Effect]) -> None:
     def act(request: HttpRequest, name: Path[StorableText], body: OrderBody) -> BreakerView:
         order = commands.Order(actor_of(request), **body.model_dump())
-        return view_breaker(command(name, order), timezone.now())
+        return view_breaker(command(name, order).breaker, timezone.now())
 
     act.__doc__ = command.__doc__
     router.post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -50,28 +50,36 @@ class Order:
     expected_epoch: int | None = None
 
 
-def reset_breaker(name: str, order: Order) -> Breaker:
+class Effect(NamedTuple):
+    """What came of a command. Connected processes were told of it at once where `was_handed_on`; else they find it
+    when they next look. What changed nothing need not be handed on."""
+
+    breaker: Breaker
+    was_handed_on: bool
+
+
+def reset_breaker(name: str, order: Order) -> Effect:
     """Closes the breaker, empties its window and drops whatever an operator had laid over it."""
     return _command("reset", lambda machine, now, _: machine.reset(now), name, order)
 
 
-def force_open_breaker(name: str, order: Order) -> Breaker:
+def force_open_breaker(name: str, order: Order) -> Effect:
     """Admits nothing until it is released or reset, or until the end that the order gives."""
     return _command("force_open", BreakerMachine.force_open, name, order)
 
 
-def disable_breaker(name: str, order: Order) -> Breaker:
+def disable_breaker(name: str, order: Order) -> Effect:
     """Admits everything and computes nothing until it is released or reset, or until the end that the order gives."""
     return _command("disable", BreakerMachine.disable, name, order)
 
 
-def only_measure_breaker(name: str, order: Order) -> Breaker:
+def only_measure_breaker(name: str, order: Order) -> Effect:
     """Admits everything and shows what it would have done, until it is released or reset, or until the end that the
     order gives."""
     return _command("metrics_only", BreakerMachine.only_measure, name, order)
 
 
-def release_breaker(name: str, order: Order) -> Breaker:
+def release_breaker(name: str, order: Order) -> Effect:
     """Takes the operator's hand off: the computed state counts again."""
     return _command("release", lambda machine, now, _: machine.release(now), name, order)
 
@@ -81,13 +89,13 @@ def _command(
     act: Callable[[BreakerMachine, float, float | None], Sequence[Transition]],
     name: str,
     order: Order,
-) -> Breaker:
+) -> Effect:
     reason, moment = checked_reason(order.reason), timezone.now()
     until = checked_end(order.until, moment)
     with transaction.atomic():
         breaker = lock_breaker(name)
         if order.request_id is not None and AuditEntry.objects.filter(request_id=order.request_id).exists():
-            return breaker
+            return Effect(breaker, was_handed_on=True)
         if order.expected_epoch not in (None, breaker.epoch):
             raise EpochPassed(name, int(order.expected_epoch or 0), breaker.epoch)
         before = _for_audit(breaker)
@@ -104,9 +112,7 @@ def _command(
             after=_for_audit(breaker),
             request_id=order.request_id,
         )
-    if events:
-        bus.announce(events[-1].sequence)
-    return breaker
+    return Effect(breaker, not events or bus.announce(events[-1].sequence))
 
 
 def checked_reason(reason: str) -> str:

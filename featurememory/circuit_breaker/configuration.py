@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -61,17 +62,32 @@ class Layers:
         return BreakerConfig.from_mapping(above).to_mapping()
 
 
+class Configured(NamedTuple):
+    """What one layer sets now. Connected processes were told of it at once where `was_handed_on`."""
+
+    row: BreakerConfiguration
+    was_handed_on: bool
+
+
 def configure(
-    scope: str, name: str, values: Mapping[str, Any], *, actor: str, reason: str
-) -> BreakerConfiguration:
+    scope: str,
+    name: str,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    reason: str,
+    request_id: UUID | None = None,
+) -> Configured:
     """Replaces what one layer sets; with event sequence and audit row in one transaction.
 
-    ConfigurationError names the wrong setting and, where only together with another layer it is wrong, the breaker
-    or operation type whose settings it does not go with.
+    Given again with the same `request_id` it does nothing. ConfigurationError names the wrong setting and, where only
+    together with another layer it is wrong, the breaker or operation type whose settings it does not go with.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         be_alone_with(Lock.BREAKERS)
+        if request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists():
+            return Configured(BreakerConfiguration.objects.get(scope=scope, name=name), was_handed_on=True)
         layers = Layers.stored()
         before = layers.of(scope, name)
         layers.set(scope, name, dict(values))
@@ -91,9 +107,9 @@ def configure(
             reason=reason,
             before=dict(before),
             after=dict(values),
+            request_id=request_id,
         )
-    bus.announce(sequence)
-    return row
+    return Configured(row, bus.announce(sequence))
 
 
 def _touched(scope: str, name: str) -> QuerySet[Breaker]:

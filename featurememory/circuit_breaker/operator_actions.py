@@ -20,7 +20,7 @@ PERMISSION = "featurememory.operate_breaker"
 class Command(Protocol):
     """A function of commands.py."""
 
-    def __call__(self, name: str, order: commands.Order) -> Breaker: ...
+    def __call__(self, name: str, order: commands.Order) -> commands.Effect: ...
 
 
 @dataclass(frozen=True, slots=True)

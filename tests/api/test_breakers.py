@@ -115,8 +115,8 @@ def test_a_second_submit_of_one_request_does_nothing(opened: str) -> None:
     first = disable_breaker(opened, Order("ann", "why", request_id=request_id))
     reset_breaker(opened, Order("bob", "because"))
     again = disable_breaker(opened, Order("ann", "why", request_id=request_id))
-    assert first.state == "disabled"
-    assert again.state == Breaker.objects.get().state == "closed"
+    assert first.breaker.state == "disabled"
+    assert again.breaker.state == Breaker.objects.get().state == "closed"
     assert AuditEntry.objects.count() == 2
 
 

@@ -29,8 +29,8 @@ def state(name: str = "t:m") -> str:
     return Breaker.objects.get(name=name).state
 
 
-def set_for(scope: Scope, name: str = "", **values: Any) -> BreakerConfiguration:
-    return configure(scope, name, values, actor="olga", reason="a test")
+def set_for(scope: Scope, name: str = "", **values: Any) -> None:
+    configure(scope, name, values, actor="olga", reason="a test")
 
 
 def test_the_more_particular_layer_goes_over_the_others() -> None:
