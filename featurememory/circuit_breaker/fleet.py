@@ -15,7 +15,13 @@ from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.circuit_breaker.configuration import Layers
 from featurememory.circuit_breaker.events import Kind
 from featurememory.circuit_breaker.machine import BreakerMachine, Transition
-from featurememory.circuit_breaker.storage import Moved, keep, lock_revisions, machine_of
+from featurememory.circuit_breaker.storage import (
+    Moved,
+    keep,
+    lock_revisions,
+    machine_of,
+    remember_transitions,
+)
 from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import Breaker, BreakerEvent
 from featurememory.sequence import last_sequence_number
@@ -183,6 +189,8 @@ def _drop_least_recently_used(count: int, keep: Iterable[str]) -> int:
     idle = Breaker.objects.filter(state=Breaker.State.CLOSED).exclude(name__in=list(keep))
     if connection.features.has_select_for_update_skip_locked:
         idle = idle.select_for_update(skip_locked=True)
-    gone = list(idle.order_by("last_result_at").values_list("pk", flat=True)[:count])
-    Breaker.objects.filter(pk__in=gone).delete()
+    gone = dict(idle.order_by("last_result_at").values_list("pk", "transitions")[:count])
+    if gone:
+        remember_transitions(gone.values())
+        Breaker.objects.filter(pk__in=gone).delete()
     return len(gone)

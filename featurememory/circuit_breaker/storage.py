@@ -6,7 +6,8 @@ version: it grows for ever, even when a breaker is forgotten and comes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isinf
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from django.db import connection
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.circuit_breaker.machine import BreakerMachine, BreakerStatus, Transition
 from featurememory.errors import FeatureMemoryError
-from featurememory.models import Breaker, BreakerEvent
+from featurememory.models import Breaker, BreakerEvent, ForgottenBreakers
 from featurememory.sequence import next_sequence_numbers
 
 
@@ -86,6 +87,16 @@ def keep(moved: Sequence[Moved], *, actor: str = "", reason: str = "") -> list[B
     return events
 
 
+def remember_transitions(of_forgotten: Iterable[Mapping[str, int]]) -> None:
+    """Keeps the counts of breakers that are being forgotten; the caller is alone with Lock.BREAKERS."""
+    row, _ = ForgottenBreakers.objects.get_or_create(id=1)
+    counts = Counter(row.transitions)
+    for each in of_forgotten:
+        counts.update(each)
+    row.transitions = dict(counts)
+    row.save(update_fields=["transitions"])
+
+
 def _take_over(breaker: Breaker, machine: BreakerMachine, transitions: Sequence[Transition]) -> None:
     breaker.machine = machine.snapshot()
     breaker.revision += 1
@@ -96,6 +107,10 @@ def _take_over(breaker: Breaker, machine: BreakerMachine, transitions: Sequence[
         breaker.state, breaker.computed_state = last.to_state, last.computed_state
         breaker.epoch = last.epoch
         breaker.changed_at = _moment(last.at)
+        moves = [
+            f"{each.from_state} {each.to_state}" for each in transitions if each.from_state != each.to_state
+        ]
+        breaker.transitions = dict(Counter(breaker.transitions) + Counter(moves))
 
 
 def _save(breakers: Iterable[Breaker]) -> None:
@@ -103,6 +118,7 @@ def _save(breakers: Iterable[Breaker]) -> None:
         (
             orjson.dumps(breaker.machine).decode(),
             orjson.dumps(breaker.calls).decode(),
+            orjson.dumps(breaker.transitions).decode(),
             breaker.state,
             breaker.computed_state,
             breaker.epoch,
@@ -123,8 +139,8 @@ _LOCK = "SELECT name, revision FROM featurememory_breaker WHERE name IN ({}) ORD
 
 _SAVE = """
     UPDATE featurememory_breaker SET
-        machine = %s, calls = %s, state = %s, computed_state = %s, epoch = %s, version = %s, revision = %s,
-        changed_at = %s, last_result_at = %s, due_at = %s
+        machine = %s, calls = %s, transitions = %s, state = %s, computed_state = %s,
+        epoch = %s, version = %s, revision = %s, changed_at = %s, last_result_at = %s, due_at = %s
     WHERE id = %s
 """
 

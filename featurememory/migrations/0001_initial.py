@@ -168,6 +168,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "transitions",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="changes of state since it came into being, by 'FROM TO'",
+                    ),
+                ),
+                (
                     "due_at",
                     models.DateTimeField(
                         blank=True,
@@ -251,6 +259,18 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ("instance",),
                 "indexes": [models.Index(fields=["seen_at"], name="follower_seen")],
+            },
+        ),
+        migrations.CreateModel(
+            name="ForgottenBreakers",
+            fields=[
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("transitions", models.JSONField(default=dict, help_text="as Breaker.transitions")),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="one_forgotten_breakers")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -477,6 +497,11 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["at"], name="breaker_event_at"),
                     models.Index(fields=["breaker", "-sequence"], name="breaker_event_newest"),
+                    models.Index(
+                        condition=models.Q(("actor", ""), _negated=True),
+                        fields=["breaker", "-sequence"],
+                        name="breaker_event_acts",
+                    ),
                 ],
             },
         ),

@@ -6,6 +6,7 @@ from featurememory.models.breaker import (
     BreakerConfiguration,
     BreakerEvent,
     Follower,
+    ForgottenBreakers,
     LiveSequence,
     LocalTransition,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "BreakerConfiguration",
     "BreakerEvent",
     "Follower",
+    "ForgottenBreakers",
     "HealthSnapshot",
     "LiveSequence",
     "LocalTransition",

@@ -33,6 +33,9 @@ class Breaker(models.Model):
     revision = models.PositiveBigIntegerField(default=0, help_text="grows with each write of the row")
     machine = models.JSONField(default=dict, blank=True)
     calls = models.JSONField(default=dict, blank=True, help_text="calls by kind since it came into being")
+    transitions = models.JSONField(
+        default=dict, blank=True, help_text="changes of state since it came into being, by 'FROM TO'"
+    )
     due_at = models.DateTimeField(
         null=True, blank=True, help_text="when time alone may move it: an overlay's end, a probe that expires"
     )
@@ -49,6 +52,20 @@ class Breaker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ForgottenBreakers(models.Model):
+    """What those breakers did, all together, that had to make room for others: no total falls when one is
+    forgotten."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    transitions = models.JSONField(default=dict, help_text="as Breaker.transitions")
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="one_forgotten_breakers"),)
+
+    def __str__(self) -> str:
+        return "forgotten breakers"
 
 
 class LiveSequence(models.Model):
@@ -93,6 +110,9 @@ class BreakerEvent(models.Model):
         indexes = (
             models.Index(fields=["at"], name="breaker_event_at"),
             models.Index(fields=["breaker", "-sequence"], name="breaker_event_newest"),
+            models.Index(
+                fields=["breaker", "-sequence"], condition=~models.Q(actor=""), name="breaker_event_acts"
+            ),
         )
 
     def __str__(self) -> str:

@@ -6,17 +6,26 @@ the same. Figures of one process carry its name as a label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Max, Sum
 from django.utils import timezone
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord, Rollup, Series, Source
+from featurememory.circuit_breaker.storage import status_of
+from featurememory.models import (
+    Breaker,
+    ForgottenBreakers,
+    HealthSnapshot,
+    ProcessRecord,
+    Rollup,
+    Series,
+    Source,
+)
 from featurememory.models.rollup import OTHER
 from featurememory.observability.health import SEEN_WITHIN
 from featurememory.observability.health_snapshot import STALE_AFTER
@@ -72,19 +81,55 @@ def _operations() -> Iterator[Metric]:
 
 
 def _breakers() -> Iterator[Metric]:
-    states = GaugeMetricFamily(
-        "featurememory_breaker_state", "1 for the state a breaker is in.", labels=("name", "state")
+    """Named and labelled as Resilience4j does, so that its dashboards need but another prefix."""
+    state = _breaker_gauge("state", "1 for the state that callers of a breaker meet.", "state")
+    buffered = _breaker_gauge(
+        "buffered_calls", "Calls that a breaker judges by now, by how they ended.", "kind"
     )
-    transitions = CounterMetricFamily(
-        "featurememory_breaker_transitions", "Changes of state.", labels=("name", "from_state", "to_state")
+    failure_rate = _breaker_gauge("failure_rate", "Per cent of those that failed; -1 while they are too few.")
+    slow_rate = _breaker_gauge(
+        "slow_call_rate", "Per cent of those that were slow; -1 while they are too few."
     )
-    for name, state in Breaker.objects.values_list("name", "state"):
-        for possible in Breaker.State.values:
-            states.add_metric((name, possible), 1.0 if possible == state else 0.0)
-    changes = BreakerEvent.objects.values_list("breaker__name", "from_state", "to_state")
-    for *labels, count in changes.annotate(count=Count("pk")).order_by():
-        transitions.add_metric(labels, count)
-    yield from (states, transitions)
+    calls = _breaker_counter("calls", "Calls that a breaker let through, by how they ended.", "kind")
+    slow = _breaker_counter("slow_calls", "Of those that count, the slow ones, by how they ended.", "kind")
+    refused = _breaker_counter("not_permitted_calls", "Calls that a breaker refused.")
+    transitions = _breaker_counter(
+        "transitions",
+        "Changes of the state that callers meet; without a name: those of breakers that had to make room.",
+        "from_state",
+        "to_state",
+    )
+    now = timezone.now()
+    for breaker in Breaker.objects.order_by("name"):
+        name, status, counted = breaker.name, status_of(breaker, now), breaker.calls
+        for each in Breaker.State.values:
+            state.add_metric((name, each), float(each == status.state))
+        for kind, number in (("successful", status.calls - status.failures), ("failed", status.failures)):
+            buffered.add_metric((name, kind), number)
+        failure_rate.add_metric((name,), -1 if status.failure_rate is None else status.failure_rate)
+        slow_rate.add_metric((name,), -1 if status.slow_call_rate is None else status.slow_call_rate)
+        for key, kind in (("success", "successful"), ("failure", "failed"), ("ignored", "ignored")):
+            calls.add_metric((name, kind), counted.get(key, 0))
+        for key, kind in (("slow_success", "successful"), ("slow_failure", "failed")):
+            slow.add_metric((name, kind), counted.get(key, 0))
+        refused.add_metric((name,), counted.get("not_permitted", 0))
+        _add_transitions(transitions, name, breaker.transitions)
+    for forgotten in ForgottenBreakers.objects.all():
+        _add_transitions(transitions, "", forgotten.transitions)
+    yield from (state, buffered, failure_rate, slow_rate, calls, slow, refused, transitions)
+
+
+def _breaker_gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"featurememory_circuitbreaker_{name}", text, labels=("name", *labels))
+
+
+def _breaker_counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"featurememory_circuitbreaker_{name}", text, labels=("name", *labels))
+
+
+def _add_transitions(family: CounterMetricFamily, name: str, counted: Mapping[str, int]) -> None:
+    for moved, number in counted.items():
+        family.add_metric((name, *moved.split(" ")), number)
 
 
 def _processes() -> Iterator[Metric]:

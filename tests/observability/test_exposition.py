@@ -10,19 +10,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from featurememory.access import create_api_key
-from featurememory.circuit_breaker.commands import Order, force_open_breaker
+from featurememory.circuit_breaker.commands import Order, force_open_breaker, release_breaker, reset_breaker
+from featurememory.circuit_breaker.configuration import Scope, configure
+from featurememory.circuit_breaker.events import Kind
+from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.ingestion.operations import Sender
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.transaction import Submission
-from featurememory.models import HealthSnapshot, ProcessRecord
+from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord
 from featurememory.observability.exposition import BOUNDS_S
 from featurememory.observability.health_snapshot import STALE_AFTER
 from tests.operations import bearer, operation, store
@@ -80,9 +84,6 @@ def test_each_family_says_what_is_stored(
     assert value("operation_duration_seconds_sum", operation_type=NASTY, model="m") == pytest.approx(70.0305)
     assert value("operation_duration_seconds_bucket", operation_type=NASTY, model="m", le="0.05") == 2
     assert value("operation_duration_seconds_bucket", operation_type=NASTY, model="m", le="+Inf") == 3
-    assert value("breaker_state", name="plain", state="forced_open") == 1
-    assert value("breaker_state", name="plain", state="open") == 0
-    assert value("breaker_transitions_total", name="plain", from_state="closed", to_state="open") == 1
     assert value("ingestion_queue_operations", process="h:1") == 3
     assert value("ingestion_refused_operations_total", process="h:1") == 2
     assert value("ingestion_commit_seconds", process="h:1", statistic="p50") == 0.004
@@ -145,11 +146,110 @@ def test_an_empty_database_has_every_family_too(db: None, client: Client, api_ke
     assert {
         "featurememory_operations",
         "featurememory_operation_duration_seconds",
-        "featurememory_breaker_state",
+        "featurememory_circuitbreaker_state",
         "featurememory_ingestion_queue_operations",
         "featurememory_sdk_dropped_operations",
         "featurememory_health_status",
     } <= names
+
+
+def breaker_families(found: dict[tuple[str, frozenset[tuple[str, str]]], float]) -> dict[str, float]:
+    """What is said of the breaker `t:m`, by family and the values of its other labels."""
+    prefix, told = "featurememory_circuitbreaker_", {}
+    for (name, pairs), number in found.items():
+        others = sorted(pairs - labels(name="t:m"))
+        if name.startswith(prefix) and len(others) < len(pairs):
+            told[" ".join([name.removeprefix(prefix), *(value for _, value in others)])] = number
+    return told
+
+
+def test_breakers_are_told_of_in_the_manner_of_resilience4j(
+    transactional_db: None, client: Client, api_key: str
+) -> None:
+    configure(Scope.DEFAULT, "", {"slow_call_duration_ms": 50}, actor="ann", reason="a test")
+    for outcome, duration_ms, times in (
+        ("success", 1, 18),
+        ("error", 1, 1),
+        ("success", 90, 2),
+        ("error", 90, 1),
+        ("cancelled", 1, 3),
+        ("rejected", 0, 4),
+    ):
+        told = {"outcome": outcome, "duration_ms": duration_ms}
+        store(intake(), *[operation(operation_type="t", model="m", **told) for _ in range(times)])
+    force_open_breaker("t:m", Order("ann", "maintenance"))
+    release_breaker("t:m", Order("ann", "done"))
+
+    assert breaker_families(scraped(client, api_key)) == {
+        "state closed": 1,
+        "state open": 0,
+        "state half_open": 0,
+        "state forced_open": 0,
+        "state disabled": 0,
+        "state metrics_only": 0,
+        "calls_total successful": 20,
+        "calls_total failed": 2,
+        "calls_total ignored": 3,
+        "slow_calls_total successful": 2,
+        "slow_calls_total failed": 1,
+        "not_permitted_calls_total": 4,
+        "buffered_calls successful": 20,
+        "buffered_calls failed": 2,
+        "failure_rate": pytest.approx(100 * 2 / 22),
+        "slow_call_rate": pytest.approx(100 * 3 / 22),
+        "transitions_total closed forced_open": 1,
+        "transitions_total forced_open closed": 1,
+    }
+
+
+def test_a_rate_of_too_few_calls_is_minus_one(transactional_db: None, client: Client, api_key: str) -> None:
+    store(intake(), *[operation(operation_type="t", model="m", outcome="error") for _ in range(4)])
+
+    found = breaker_families(scraped(client, api_key))
+
+    assert (found["failure_rate"], found["slow_call_rate"], found["buffered_calls failed"]) == (-1, -1, 4)
+
+
+def test_a_hold_that_is_over_is_no_longer_told_of(
+    transactional_db: None, client: Client, api_key: str
+) -> None:
+    store(intake(), operation(operation_type="t", model="m"))
+    soon = timezone.now() + timedelta(milliseconds=300)
+    force_open_breaker("t:m", Order("ann", "a moment", until=soon))
+
+    assert breaker_families(scraped(client, api_key))["state forced_open"] == 1
+    with time_machine.travel(soon + timedelta(seconds=1), tick=False):
+        assert breaker_families(scraped(client, api_key))["state closed"] == 1
+
+
+def transitions_told(client: Client, key: str) -> float:
+    found = scraped(client, key)
+    return sum(
+        value
+        for (name, _), value in found.items()
+        if name == "featurememory_circuitbreaker_transitions_total"
+    )
+
+
+def test_no_change_of_state_is_uncounted_when_its_event_or_its_breaker_goes(
+    transactional_db: None, client: Client, api_key: str
+) -> None:
+    fleet, now = Fleet(max_breakers=1), timezone.now().timestamp()
+
+    def tell(name: str, kind: Kind, times: int) -> None:
+        with transaction.atomic():
+            fleet.observe({name: BreakerResults("t", name, [Result(now, now, kind, 0.0)] * times)}, now)
+
+    tell("old", "failure", 5)
+    reset_breaker("old", Order("ann", "fixed"))
+    assert transitions_told(client, api_key) == 2
+    BreakerEvent.objects.all().delete()
+    assert transitions_told(client, api_key) == 2
+    tell("new", "success", 1)
+    assert list(Breaker.objects.values_list("name", flat=True)) == ["new"]
+    assert transitions_told(client, api_key) == 2
+    tell("new", "failure", 5)
+    assert transitions_told(client, api_key) == 3
 
 
 def test_a_scrape_costs_as_many_queries_with_many_series_as_with_few(

@@ -69,7 +69,7 @@ def test_a_real_prometheus_scrapes_it(shared_server: RunningServer, tmp_path: Pa
             lambda: query('featurememory_operations_total{model="scraped",outcome="error"}'), "a scrape"
         )
         assert errors["value"][1] == "5"
-        (state,) = query('featurememory_breaker_state{name="transcription:scraped"} == 1')
+        (state,) = query('featurememory_circuitbreaker_state{name="transcription:scraped"} == 1')
         assert state["metric"]["state"] == "open"
     finally:
         prometheus.terminate()
