@@ -44,11 +44,17 @@ class Propagation:
     """Those that have not, by name."""
 
 
-def propagation_of(event: BreakerEvent, now: datetime) -> Propagation:
-    """Who has applied `event`, an operator's act; those that connected later knew it from the start."""
+def connected_followers(now: datetime) -> list[Follower]:
+    """Those that follow now, by name; one query."""
+    return list(Follower.objects.filter(seen_at__gte=now - CONNECTED_WITHIN).order_by("instance"))
+
+
+def propagation_of(event: BreakerEvent, followers: Iterable[Follower]) -> Propagation:
+    """Who of the connected `followers` has applied `event`, an operator's act; those that connected later knew it
+    from the start."""
     applied: list[float] = []
     waiting: list[str] = []
-    for follower in Follower.objects.filter(seen_at__gte=now - CONNECTED_WITHIN).order_by("instance"):
+    for follower in followers:
         if follower.connected_at > event.at:
             applied.append(0.0)
         elif follower.applied >= event.sequence and follower.applied_at is not None:
