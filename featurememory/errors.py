@@ -44,22 +44,27 @@ class CircuitBreakerError(FeatureMemoryError):
     """A breaker refused the call, which never ran.
 
     `retry_after_ms` is the time until the breaker may admit a probe; None where only an operator or the
-    probes under way decide.
+    probes under way decide. `detail` names the threshold when the host is overloaded.
     """
 
     code = "circuit_breaker"
 
-    def __init__(self, breaker: str, state: str, retry_after_ms: float | None = None) -> None:
+    def __init__(
+        self, breaker: str, state: str, retry_after_ms: float | None = None, detail: str = ""
+    ) -> None:
+        why = f" ({detail})" if detail else ""
         wait = "" if retry_after_ms is None else f"; try again in {retry_after_ms:,.0f} ms"
         super().__init__(
-            f"Circuit breaker {breaker!r} is {state} and did not let the call run{wait}.",
+            f"Circuit breaker {breaker!r} is {state}{why} and did not let the call run{wait}.",
             breaker=breaker,
             state=state,
             retry_after_ms=retry_after_ms,
+            detail=detail,
         )
         self.breaker = breaker
         self.state = state
         self.retry_after_ms = retry_after_ms
+        self.detail = detail
 
-    def __reduce__(self) -> tuple[type[CircuitBreakerError], tuple[str, str, float | None]]:
-        return type(self), (self.breaker, self.state, self.retry_after_ms)
+    def __reduce__(self) -> tuple[type[CircuitBreakerError], tuple[str, str, float | None, str]]:
+        return type(self), (self.breaker, self.state, self.retry_after_ms, self.detail)

@@ -40,6 +40,7 @@ class Buffer:
         self._sending = False
         self._held = self._recorded = self._settled = 0
         self._flushing = self.flushes = 0
+        self._hurried = False
         self.dropped = 0
         self.closing = False
 
@@ -72,6 +73,12 @@ class Buffer:
             elif len(waiting) == self._batch_size:
                 self._changed.notify_all()
 
+    def hurry(self) -> None:
+        """What waits shall go now: somebody waits for what it says."""
+        with self._lock:
+            self._hurried = True
+            self._changed.notify_all()
+
     def take(self, interval_s: float, until: float | None, flushes_seen: int) -> list[Finished]:
         """The next batch to pack: as soon as it is full, `interval_s` after its first, or at once when somebody
         flushes or closes. Empty at `until`, by the monotonic clock, and when there was a flush not seen yet."""
@@ -79,10 +86,10 @@ class Buffer:
             while True:
                 now, waiting = monotonic(), len(self._waiting)
                 due = self._first_at + interval_s if waiting else None
-                hurry = self.closing or self._flushing
+                hurry = self.closing or self._flushing or self._hurried
                 if due is not None and (waiting >= self._batch_size or hurry or now >= due):
                     batch = list(islice(self._waiting, self._batch_size))
-                    self._first_at = now
+                    self._first_at, self._hurried = now, False
                     for _ in batch:
                         self._waiting.popleft()
                     return batch

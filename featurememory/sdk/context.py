@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from featurememory.circuit_breaker import default_breaker_name
+from featurememory.sdk.judgement import Errors, Judgement
 
 
 class OperationContext:
@@ -13,7 +14,8 @@ class OperationContext:
 
     Mappings and features are copied, so that the caller may go on changing its own. `features` are finite
     numbers of the feature space `space`; `breaker` is for callers who want another one than that of
-    (operation_type, model); `trace_id` (32 hex digits) and `span_id` (16) tie the operation to a trace.
+    (operation_type, model); `trace_id` (32 hex digits) and `span_id` (16) tie the operation to a trace. `ignore`,
+    `record` and `failure_if` say which results are failures to the breaker (Judgement documents them).
     """
 
     __slots__ = (
@@ -21,6 +23,7 @@ class OperationContext:
         "_parameters",
         "breaker",
         "features",
+        "judgement",
         "model",
         "operation_type",
         "space",
@@ -40,6 +43,9 @@ class OperationContext:
         breaker: str = "",
         trace_id: str = "",
         span_id: str = "",
+        ignore: Errors | None = None,
+        record: Errors | None = None,
+        failure_if: Callable[[Any], bool] | None = None,
     ) -> None:
         self.operation_type = operation_type
         self.model = model
@@ -50,6 +56,8 @@ class OperationContext:
         self.breaker = breaker
         self.trace_id = trace_id
         self.span_id = span_id
+        judges = (ignore, record, failure_if) != (None, None, None)
+        self.judgement = Judgement(ignore, record, failure_if) if judges else None
 
     @property
     def parameters(self) -> dict[str, Any]:

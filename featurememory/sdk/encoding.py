@@ -8,6 +8,7 @@ from math import isfinite
 from time import gmtime
 from typing import Any, Literal, NamedTuple
 
+from featurememory.circuit_breaker.events import Kind
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.identity import uuid7
 
@@ -39,6 +40,10 @@ class Finished(NamedTuple):
     parameters: dict[str, Any] | None = None
     attributes: dict[str, Any] | None = None
     score: float | None = None
+    permit: str | int | None = None
+    """A probe's permit, or the epoch of the fleet's breaker that the call began in."""
+    breaker_result: Kind | None = None
+    """What it means to its breaker, where that is not what the outcome says."""
 
     @property
     def id(self) -> str:
@@ -69,7 +74,7 @@ def _plain_fields(finished: Finished, instance: str) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": finished.id,
         "operation_type": _name(context.operation_type) or "unknown",
-        "started_at": _timestamp(finished.started_ns),
+        "started_at": timestamp(finished.started_ns),
         "duration_ms": min(max(finished.duration_s * 1_000, 0.0), _MAX_DURATION_MS),
         "outcome": finished.outcome,
         "instance": instance,
@@ -85,6 +90,10 @@ def _plain_fields(finished: Finished, instance: str) -> dict[str, Any]:
             fields[name] = value
     if finished.score is not None:
         fields["score"] = finished.score
+    if finished.permit is not None:
+        fields["permit"] = str(finished.permit)
+    if finished.breaker_result is not None:
+        fields["breaker_result"] = finished.breaker_result
     if context.features:
         features = _features(context.features)
         if features:
@@ -115,7 +124,8 @@ def _features(values: tuple[Any, ...]) -> list[float] | None:
     return numbers if all(abs(number) <= _FLOAT32_MAX for number in numbers) else None
 
 
-def _timestamp(unix_ns: int) -> str:
+def timestamp(unix_ns: int) -> str:
+    """RFC 3339, in UTC, to the microsecond."""
     seconds, rest = divmod(unix_ns, 1_000_000_000)
     year, month, day, hour, minute, second, *_ = gmtime(seconds)
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest // 1_000:06}Z"

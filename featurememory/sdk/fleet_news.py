@@ -1,4 +1,4 @@
-"""What the server says about a breaker, and how this process's breaker follows. No network, no lock."""
+"""What the server says about breakers, and how this process's follow. No network, no lock."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.circuit_breaker.events import Transition
 from featurememory.circuit_breaker.machine import BreakerMachine
 from featurememory.errors import ConfigurationError
 
 
 class BreakerNews(NamedTuple):
-    """One breaker as a `snapshot` shows it, with its configuration, or one `transition`, without.
+    """One breaker as a `snapshot` shows it, or one `transition`.
 
-    `may_probe_at` is in seconds of this process's monotonic clock, None unless it is open.
+    Moments are in seconds of this process's monotonic clock: `may_probe_at` is None unless it is open, `overlay_until`
+    None unless what an operator laid over it ends by itself.
     """
 
     name: str
@@ -23,25 +25,21 @@ class BreakerNews(NamedTuple):
     epoch: int
     version: int
     may_probe_at: float | None
-    config: Mapping[str, Any] | None
+    overlay_until: float | None
+    is_snapshot: bool
 
     @classmethod
     def of_snapshot(cls, breaker: Mapping[str, Any], now: float) -> BreakerNews:
         """KeyError, TypeError or ValueError where `breaker` is not what the contract says."""
-        return cls._read(breaker["name"], breaker, breaker.get("config") or {}, now)
+        return cls._read(breaker["name"], breaker, now, is_snapshot=True)
 
     @classmethod
     def of_transition(cls, transition: Mapping[str, Any], now: float) -> BreakerNews:
         """Fails as `of_snapshot` does."""
-        return cls._read(transition["breaker"], transition, None, now)
+        return cls._read(transition["breaker"], transition, now, is_snapshot=False)
 
     @classmethod
-    def _read(
-        cls, name: Any, fields: Mapping[str, Any], config: Mapping[str, Any] | None, now: float
-    ) -> BreakerNews:
-        wait_ms = fields.get("retry_after_ms")
-        if not isinstance(config, Mapping | None):
-            raise TypeError(f"a breaker's config is a {type(config).__name__}")
+    def _read(cls, name: Any, fields: Mapping[str, Any], now: float, *, is_snapshot: bool) -> BreakerNews:
         return cls(
             name=str(name),
             state=str(fields["state"]),
@@ -49,42 +47,76 @@ class BreakerNews(NamedTuple):
             cause=str(fields.get("cause", "")),
             epoch=int(fields["epoch"]),
             version=int(fields["version"]),
-            may_probe_at=None if wait_ms is None else now + float(wait_ms) / 1_000,
-            config=config,
+            may_probe_at=_after(now, fields.get("retry_after_ms")),
+            overlay_until=_after(now, fields.get("overlay_remaining_ms")),
+            is_snapshot=is_snapshot,
         )
 
     @property
     def matters(self) -> bool:
-        """Whether a breaker that is made later has to know of it."""
-        return self.state != "closed" or self.computed_state != "closed" or bool(self.config)
+        """Whether a breaker that is made later has to know of it: each whose epoch has begun, for the epoch."""
+        return self.epoch > 0
 
 
-def follow(machine: BreakerMachine, news: BreakerNews, heard_epoch: int | None, now: float) -> None:
-    """Brings `machine` in step with the fleet's.
+class Layers:
+    """The fleet's settings: for all breakers, for those of one operation type, for one breaker."""
+
+    def __init__(self, values: Mapping[tuple[str, str], Mapping[str, Any]] | None = None) -> None:
+        self._values = dict(values or {})
+
+    @classmethod
+    def of_snapshot(cls, rows: Any) -> Layers:
+        """Fails as BreakerNews.of_snapshot does."""
+        return cls({(str(row["scope"]), str(row["name"])): dict(row["values"]) for row in rows})
+
+    def with_layer(self, scope: str, name: str, values: Mapping[str, Any]) -> Layers:
+        return Layers({**self._values, (scope, name): dict(values)})
+
+    def over(self, local: BreakerConfig, operation_type: str, name: str) -> BreakerConfig:
+        """`local` with what the fleet sets over it; `local` where this version does not understand that."""
+        above = {
+            **self._values.get(("default", ""), {}),
+            **self._values.get(("operation_type", operation_type), {}),
+            **self._values.get(("breaker", name), {}),
+        }
+        if not above:
+            return local
+        for below in (local.to_mapping(), {}):  # what does not go together with the fleet's is left out
+            try:
+                return BreakerConfig.from_mapping({**below, **above})
+            except (ConfigurationError, TypeError):
+                continue
+        return local
+
+
+def follow(
+    machine: BreakerMachine, news: BreakerNews, heard_epoch: int | None, now: float
+) -> tuple[Transition, ...]:
+    """Brings `machine` in step with the fleet's; gives what it did.
 
     What an operator did holds at once. A computed state holds when its epoch is newer than `heard_epoch`, the
     last that was heard; where there is no telling (first contact, or a server that began anew), open wins and
     closed does not, so that this process keeps the protection it has built up by itself.
     """
+    moved: tuple[Transition, ...]
     if news.cause == "reset":
-        machine.reset(now)
+        moved = machine.reset(now)
     elif news.state == "forced_open":
-        machine.force_open(now)
+        moved = machine.force_open(now, news.overlay_until)
     elif news.state == "disabled":
-        machine.disable(now)
+        moved = machine.disable(now, news.overlay_until)
+    elif news.state == "metrics_only":
+        moved = machine.only_measure(now, news.overlay_until)
     else:
-        machine.release(now)
+        moved = machine.release(now)
     if news.computed_state == "open" and news.epoch != heard_epoch:
-        machine.follow_open(now, now if news.may_probe_at is None else news.may_probe_at)
+        moved += machine.follow_open(now, now if news.may_probe_at is None else news.may_probe_at)
+    elif news.computed_state == "half_open" and news.epoch != heard_epoch:
+        moved += machine.follow_half_open(now)
     elif news.computed_state == "closed" and heard_epoch is not None and news.epoch > heard_epoch:
-        machine.follow_closed(now)
+        moved += machine.follow_closed(now)
+    return moved
 
 
-def config_after(current: BreakerConfig, local: BreakerConfig, news: BreakerNews) -> BreakerConfig:
-    """The process's own configuration with what the fleet's differs in, where this version understands it."""
-    if news.config is None:
-        return current
-    try:
-        return BreakerConfig.from_mapping(local.to_mapping() | dict(news.config))
-    except ConfigurationError:
-        return current
+def _after(now: float, milliseconds: Any) -> float | None:
+    return None if milliseconds is None else now + float(milliseconds) / 1_000

@@ -52,6 +52,7 @@ def call_guarded(function: Callable[[], Any], begin: Begin) -> Any:
         raise
     if is_awaitable(result):
         return _BegunCall(result, operation)
+    operation.judge(result)
     operation.__exit__(None, None, None)
     return result
 
@@ -59,7 +60,7 @@ def call_guarded(function: Callable[[], Any], begin: Begin) -> Any:
 async def await_guarded(awaitable: Awaitable[Any], begin: Begin) -> Any:
     """The result of `awaitable`; a coroutine that may not run is closed, as nobody will await it."""
     try:
-        operation = begin().__enter__()
+        operation = await begin().__aenter__()
     except BaseException:
         if isinstance(awaitable, Coroutine):
             awaitable.close()
@@ -114,6 +115,7 @@ async def _finish_awaiting(awaitable: Awaitable[Any], operation: GuardedOperatio
     except BaseException as error:
         operation.__exit__(type(error), error, error.__traceback__)
         raise
+    operation.judge(result)
     operation.__exit__(None, None, None)
     return result
 
@@ -139,8 +141,10 @@ def _guarded_coroutine(
     @wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            with begin():
-                return await function(*args, **kwargs)
+            async with begin() as operation:
+                result = await function(*args, **kwargs)
+                operation.judge(result)
+                return result
         except CircuitBreakerError:
             if fallback is None:
                 raise
@@ -183,7 +187,7 @@ def _guarded_async_generator(
     @wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         try:
-            operation = begin().__enter__()
+            operation = await begin().__aenter__()
         except CircuitBreakerError:
             if fallback is None:
                 raise

@@ -53,6 +53,14 @@ class ServerAddress(NamedTuple):
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
 
+def path_part(text: str) -> str:
+    """`text` as one part of a path (RFC 3986, 2.1)."""
+    return "".join(
+        chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-_~") else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "replace")
+    )
+
+
 class Response(NamedTuple):
     """Status, headers by lower-case name, and the body."""
 

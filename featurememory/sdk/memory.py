@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar, cast, overload
 from weakref import WeakKeyDictionary, WeakSet, finalize
 
 from featurememory.circuit_breaker.config import BreakerConfig
-from featurememory.circuit_breaker.events import BreakerStatus
-from featurememory.sdk.breakers import Breakers, LocalBreaker
+from featurememory.circuit_breaker.events import BreakerStatus, Transition
+from featurememory.sdk.breakers import Breakers, Listener, LocalBreaker
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.encoding import Finished
 from featurememory.sdk.guarded_function import (
@@ -22,8 +22,12 @@ from featurememory.sdk.guarded_function import (
     is_coroutine_function,
 )
 from featurememory.sdk.http import ServerAddress
+from featurememory.sdk.judgement import Errors, Judgement
 from featurememory.sdk.operation import GuardedOperation
 from featurememory.sdk.options import Options, checked_api_key, options_of_environment
+from featurememory.sdk.permits import FleetPermits
+from featurememory.sdk.pressure import HostPressure
+from featurememory.sdk.reports import Reporter
 from featurememory.sdk.stream import Follower
 from featurememory.sdk.transport import Stats, Transport
 
@@ -55,13 +59,18 @@ class FeatureMemory:
         follow_breakers: bool = True,
         max_breakers: int = 1_000,
         spool_path: str = "",
+        ignore: Errors | None = None,
+        record: Errors | None = None,
+        failure_if: Callable[[Any], bool] | None = None,
     ) -> None:
         """`url` empty: breakers only, nothing is sent. `breaker`: how breakers are configured for which the
         server says nothing else. Batches go when they are full or `flush_interval_s` old. Of more than
         `buffer_size` operations waiting the oldest are dropped, and counted. `exit_timeout_s` bounds what the
         end of the program waits for delivery. `follow_breakers` shares breakers through the server (needs the
         key's scope `read`), from the first call on, or half a second after the memory is made. At most
-        `max_breakers` are kept, as long as closed ones can go. ConfigurationError names what is wrong."""
+        `max_breakers` are kept, as long as closed ones can go. `ignore`, `record` and `failure_if` say which results
+        are failures to breakers, where an operation does not say so itself. ConfigurationError names what is
+        wrong."""
         options = Options(
             batch_size=batch_size,
             flush_interval_s=flush_interval_s,
@@ -73,21 +82,37 @@ class FeatureMemory:
             spool_path=spool_path,
         ).checked()
         config = breaker if isinstance(breaker, BreakerConfig) else BreakerConfig.from_mapping(breaker or {})
-        self._breakers = Breakers(config, options.max_breakers)
+        self._judgement = Judgement(ignore, record, failure_if)
+        self._breakers = Breakers(config, options.max_breakers, pressure=HostPressure())
         self._transport: Transport | None = None
         self._follower: Follower | None = None
+        self._reporter: Reporter | None = None
         if url:
-            address = ServerAddress.of(url)
-            self._transport = Transport(address, checked_api_key(api_key), options)
-            _transports[self._transport] = options.exit_timeout_s
-            if options.follow_breakers:
-                self._follower = Follower(address, api_key, self._breakers)
-                self._breakers.on_use = self._follower.start_now
+            self._connect(ServerAddress.of(url), checked_api_key(api_key), options, config)
         self._record = _forget if self._transport is None else self._transport.record
         _memories.add(self)
-        finalize(self, _let_go, self._transport, self._follower).atexit = False
+        finalize(self, _let_go, self._transport, self._follower, self._reporter).atexit = False
         if self._follower is not None:
             self._follower.start()
+
+    def _connect(self, address: ServerAddress, api_key: str, options: Options, config: BreakerConfig) -> None:
+        transport = self._transport = Transport(address, api_key, options, config.to_mapping())
+        _transports[transport] = options.exit_timeout_s
+        if not options.follow_breakers:
+            return
+
+        def instance() -> str:
+            return transport.instance
+
+        def on_move(breaker: str, transition: Transition, fleet_epoch: int | None) -> None:
+            reporter.moved(breaker, transition, fleet_epoch)
+            transport.buffer.hurry()
+
+        reporter = self._reporter = Reporter(address, api_key, instance)
+        permits = FleetPermits(address, api_key)
+        self._follower = Follower(address, api_key, self._breakers, permits, reporter, instance=instance)
+        self._breakers.on_use = self._follower.start_now
+        self._breakers.on_move = on_move
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -127,6 +152,8 @@ class FeatureMemory:
         breaker: str = "",
         trace_id: str = "",
         span_id: str = "",
+        ignore: Errors | None = None,
+        record: Errors | None = None,
     ) -> GuardedOperation:
         """For `with` and `async with`; OperationContext documents the arguments."""
         return self._begin(
@@ -140,6 +167,8 @@ class FeatureMemory:
                 breaker=breaker,
                 trace_id=trace_id,
                 span_id=span_id,
+                ignore=ignore,
+                record=record,
             )
         )
 
@@ -151,13 +180,25 @@ class FeatureMemory:
         attributes: Mapping[str, Any] | None = None,
         breaker: str = "",
         fallback: Callable[..., Any] | None = None,
+        ignore: Errors | None = None,
+        record: Errors | None = None,
+        failure_if: Callable[[Any], bool] | None = None,
     ) -> Callable[[Function], Function]:
         """A decorator for functions, coroutine functions, generators and asynchronous generators.
 
         `fallback` is called with the call's arguments when a CircuitBreakerError leaves the function, its own
         or that of a guarded call inside, and at no other time; for a generator only before its first item.
+        `ignore`, `record` and `failure_if` say which results are failures to the breaker.
         """
-        context = OperationContext(operation_type, model=model, attributes=attributes, breaker=breaker)
+        context = OperationContext(
+            operation_type,
+            model=model,
+            attributes=attributes,
+            breaker=breaker,
+            ignore=ignore,
+            record=record,
+            failure_if=failure_if,
+        )
 
         def decorate(function: Function) -> Function:
             return cast("Function", guarded_function(function, lambda: self._begin(context), fallback))
@@ -172,9 +213,15 @@ class FeatureMemory:
         """How the breakers of this process stand, by name; times by its monotonic clock."""
         return self._breakers.statuses()
 
+    def listen(self, listener: Listener) -> None:
+        """Calls `listener` with a breaker's name and each of its transitions in this process, in the thread that
+        caused it. Where it fails, the log says so and nothing else happens."""
+        self._breakers.listen(listener)
+
     def stats(self) -> Stats:
-        """What became of the operations recorded in this process."""
-        return _NOTHING_SENT if self._transport is None else self._transport.stats()
+        """What became of the operations recorded in this process, and whose word its breakers heed."""
+        stats = _NOTHING_SENT if self._transport is None else self._transport.stats()
+        return stats._replace(breakers="fleet" if self.following else "local")
 
     @property
     def following(self) -> bool:
@@ -190,8 +237,9 @@ class FeatureMemory:
         """Flushes and ends the background threads; operations recorded later are dropped and counted. The end
         of the program does this by itself, but not that of a `multiprocessing` child."""
         delivered = self._transport is None or self._transport.close(timeout_s)
-        if self._follower is not None:
-            self._follower.close()
+        for part in (self._follower, self._reporter):
+            if part is not None:
+                part.close()
         return delivered
 
     def __enter__(self) -> Self:
@@ -203,15 +251,18 @@ class FeatureMemory:
         self.close()
 
     def _begin(self, context: OperationContext) -> GuardedOperation:
-        return GuardedOperation(self._breakers, self._record, context)
+        return GuardedOperation(self._breakers, self._record, context, self._judgement)
 
     async def _await_call(self, function: Callable[[], Awaitable[Any]], context: OperationContext) -> Any:
-        with self._begin(context):
-            return await function()
+        async with self._begin(context) as operation:
+            result = await function()
+            operation.judge(result)
+            return result
 
     def _after_fork(self) -> None:
-        if self._follower is not None:
-            self._follower.after_fork()
+        for part in (self._follower, self._reporter):
+            if part is not None:
+                part.after_fork()
         self._breakers.after_fork()
 
 
@@ -223,12 +274,13 @@ def _forget(finished: Finished) -> None:
     """There is no server to remember it."""
 
 
-def _let_go(transport: Transport | None, follower: Follower | None) -> None:
+def _let_go(transport: Transport | None, follower: Follower | None, reporter: Reporter | None) -> None:
     """Nobody holds the memory any more: what it has is delivered, then its threads end."""
     if transport is not None:
         transport.close_soon()
-    if follower is not None:
-        follower.close()
+    for part in (follower, reporter):
+        if part is not None:
+            part.close()
 
 
 def _deliver_at_exit() -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter, time_ns
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
-from featurememory.circuit_breaker.events import Permit, Refusal, kind_of
+from featurememory.circuit_breaker.events import Kind, Permit, Refusal, kind_of
 from featurememory.errors import CircuitBreakerError
-from featurememory.sdk.breakers import Breakers
+from featurememory.sdk.breakers import Breakers, LocalBreaker
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.encoding import Finished, Outcome, text_of
 from featurememory.sdk.host_log import warn
 from featurememory.sdk.identity import RANDOM_BITS, random_bits, uuid7
+from featurememory.sdk.judgement import PLAIN, Judgement
 from featurememory.sdk.outcomes import described, outcome_of
 
 Record = Callable[[Finished], None]
+
+UNGUARDED: Final = Permit(-1)
+"""For operations that a breaker does not cover: no epoch is theirs."""
 
 
 class GuardedOperation:
@@ -33,6 +37,10 @@ class GuardedOperation:
         "_breaker",
         "_breakers",
         "_context",
+        "_default_judgement",
+        "_failure",
+        "_fleet_epoch",
+        "_is_covered",
         "_parameters",
         "_permit",
         "_randomness",
@@ -41,10 +49,15 @@ class GuardedOperation:
         "_started_ns",
     )
 
-    def __init__(self, breakers: Breakers, record: Record, context: OperationContext) -> None:
+    def __init__(
+        self, breakers: Breakers, record: Record, context: OperationContext, judgement: Judgement = PLAIN
+    ) -> None:
+        """`judgement` is for what the context does not judge by itself."""
         self._breakers = breakers
         self._record = record
         self._context = context
+        self._default_judgement = judgement
+        self._failure: tuple[str, str] | None = None
         self._parameters: dict[str, Any] | None = None
         self._attributes: dict[str, Any] | None = None
         self._score: float | None = None
@@ -84,49 +97,92 @@ class GuardedOperation:
         else:
             warn("score", f"a score of {text_of(value)[:100]} is not kept: give a number from 0 to 1")
 
+    @property
+    def _judgement(self) -> Judgement:
+        own = self._context.judgement
+        return self._default_judgement if own is None else own.over(self._default_judgement)
+
+    def fail(self, why: str = "") -> None:
+        """The result is no good, though nothing was raised: it counts as an error, to the breaker too."""
+        self._failure = ("judged_failure", why)
+
+    def judge(self, result: object) -> None:
+        """As `fail`, where `failure_if` says so of what the call returned."""
+        if self._judgement.is_failure(result):
+            self.fail()
+
     def __enter__(self) -> GuardedOperation:
-        self._randomness = random_bits(RANDOM_BITS)
-        self._breaker = self._breakers[self._context.breaker_name]
-        permit = self._breaker.admit()
-        self._started_ns = time_ns()
-        self._began = perf_counter()
-        if isinstance(permit, Refusal):
-            error = CircuitBreakerError(self._breaker.name, permit.state, permit.retry_after_ms)
-            self._finish("rejected", error)
-            raise error
-        self._permit: Permit = permit
-        return self
+        breaker = self._prepare()
+        return self._begin(breaker.admit() if self._is_covered else UNGUARDED)
+
+    async def __aenter__(self) -> GuardedOperation:
+        breaker = self._prepare()
+        return self._begin(await breaker.admit_async() if self._is_covered else UNGUARDED)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self._breaker.record(self._permit, "success")
-            self._finish("success", None)
+        duration_s = perf_counter() - self._began
+        if error is None and self._failure is None:
+            self._breaker.record(self._permit, "success", duration_s)
+            self._finish("success", None, duration_s)
+        elif error is None:
+            self._breaker.record(self._permit, "failure", duration_s)
+            self._finish("error", self._failure, duration_s)
         else:
             outcome = outcome_of(error)
-            self._breaker.record(self._permit, kind_of(outcome))
-            self._finish(outcome, error)
-
-    async def __aenter__(self) -> GuardedOperation:
-        return self.__enter__()
+            meant = kind_of(outcome)
+            judged = self._judgement.of_error(error, meant)
+            self._breaker.record(self._permit, judged, duration_s)
+            self._finish(outcome, described(error), duration_s, None if judged == meant else judged)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    def _finish(self, outcome: Outcome, error: BaseException | None) -> None:
+    def _prepare(self) -> LocalBreaker:
+        context, breakers = self._context, self._breakers
+        self._randomness = random_bits(RANDOM_BITS)
+        if perf_counter() >= breakers.look_at:
+            breakers.look()
+        breaker = self._breaker = breakers.of(context.breaker_name, context.operation_type)
+        self._is_covered = breaker.covers_all or breaker.covers(context.operation_type)
+        return breaker
+
+    def _begin(self, permit: Permit | Refusal) -> GuardedOperation:
+        self._fleet_epoch = self._breaker.fleet_epoch
+        self._started_ns = time_ns()
+        self._began = perf_counter()
+        if isinstance(permit, Refusal):
+            self._permit = UNGUARDED
+            error = CircuitBreakerError(
+                self._breaker.name, permit.state, permit.retry_after_ms, permit.detail
+            )
+            self._finish("rejected", described(error), 0.0)
+            raise error
+        self._permit = permit
+        return self
+
+    def _finish(
+        self,
+        outcome: Outcome,
+        error: tuple[str, str] | None,
+        duration_s: float,
+        breaker_result: Kind | None = None,
+    ) -> None:
         self._record(
             Finished(
                 self._started_ns,
                 self._randomness,
-                perf_counter() - self._began,
+                duration_s,
                 outcome,
                 self._context,
-                None if error is None else described(error),
+                error,
                 self._parameters,
                 self._attributes,
                 self._score,
+                self._permit.token or self._fleet_epoch,
+                breaker_result,
             )
         )

@@ -25,21 +25,22 @@ _REFUSED_WAIT_S = 30.0
 
 
 class Sender:
-    """One thread's work. The server knows each operation by its id, so sending it again does no harm."""
+    """One thread's work. The server knows each operation by its id, so sending it again does no harm. `source` is
+    what it is told of this process with each batch."""
 
     def __init__(
         self,
         buffer: Buffer,
         connection: HttpConnection,
         api_key: str,
-        instance: str,
+        source: dict[str, Any],
         interval_s: float,
         spool: Spool | None,
     ) -> None:
         self._buffer = buffer
         self._connection = connection
         self._api_key = api_key
-        self._instance = instance
+        self._source = {**source, "sdk": f"python/{__version__}"}
         self._interval_s = interval_s
         self._spool = spool
         self._failures_in_a_row = 0
@@ -96,7 +97,7 @@ class Sender:
         texts = []
         for finished in batch:
             try:
-                texts.append(encode(finished, self._instance))
+                texts.append(encode(finished, self._source["instance"]))
             except Exception as error:  # a kind of operation we did not think of must not stop the others
                 self._note("encoding", f"an operation could not be encoded: {error!r}")
         return texts
@@ -147,7 +148,7 @@ class Sender:
         return True
 
     def _post(self, texts: list[str]) -> Response:
-        source = {"instance": self._instance, "sdk": f"python/{__version__}", "dropped": self._buffer.dropped}
+        source = {**self._source, "dropped": self._buffer.dropped}
         body = f'{{"operations":[{",".join(texts)}],"source":{dumps(source)}}}'.encode()
         headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"}
         if len(body) > _GZIP_ABOVE:

@@ -3,7 +3,7 @@ thread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from json import loads
 from threading import Event, Lock
@@ -11,11 +11,12 @@ from time import monotonic
 from typing import NamedTuple
 
 from featurememory.sdk.background import BackgroundThread
-from featurememory.sdk.breakers import Breakers
-from featurememory.sdk.fleet_news import BreakerNews
+from featurememory.sdk.breakers import Breakers, Fleet
+from featurememory.sdk.fleet_news import BreakerNews, Layers
 from featurememory.sdk.host_log import warn
-from featurememory.sdk.http import HttpConnection, ServerAddress
+from featurememory.sdk.http import HttpConnection, ServerAddress, path_part
 from featurememory.sdk.identity import random_share
+from featurememory.sdk.reports import Reporter
 
 _PATH = "/api/v1/breakers/stream"
 _SILENCE_S = 15.0  # three heartbeats
@@ -65,11 +66,18 @@ class Follower:
         address: ServerAddress,
         api_key: str,
         breakers: Breakers,
+        fleet: Fleet | None = None,
+        reporter: Reporter | None = None,
         *,
+        instance: Callable[[], str] = str,
         silence_s: float = _SILENCE_S,
         grace_s: float = _GRACE_S,
     ) -> None:
-        """A stream that is silent for `silence_s` is taken for broken."""
+        """While the stream lives, probes are asked of `fleet`; `reporter` says what was applied, in the name of
+        `instance`. A stream that is silent for `silence_s` is taken for broken."""
+        self._fleet = fleet
+        self._reporter = reporter
+        self._instance = instance
         self._address = address
         self._api_key = api_key
         self._breakers = breakers
@@ -137,7 +145,7 @@ class Follower:
         if self._closing.is_set():
             return 0.0
         try:
-            status, lines = connection.stream(_PATH, headers)
+            status, lines = connection.stream(f"{_PATH}?instance={path_part(self._instance())}", headers)
             if status != 200:
                 warn("not following", f"breakers do not follow the server, which answers {status} to {_PATH}")
                 return _REFUSED_WAIT_S if 300 <= status < 500 else 0.0
@@ -152,16 +160,22 @@ class Follower:
             self._seen = ""
             warn("stream", f"the breakers' stream is not to be understood: {error!r}")
         finally:
-            self.following = False
+            self.following, self._breakers.fleet = False, None
             connection.close()
         return 0.0
 
     def _take(self, event: ServerEvent) -> None:
-        if event.kind not in ("snapshot", "transition"):
+        if event.kind not in ("snapshot", "transition", "configuration"):
             return
         data, now = loads(event.data), monotonic()
         if event.kind == "snapshot":
-            self._breakers.hear_all([BreakerNews.of_snapshot(each, now) for each in data["breakers"]])
+            news = [BreakerNews.of_snapshot(each, now) for each in data["breakers"]]
+            self._breakers.hear_all(news, Layers.of_snapshot(data.get("configurations", ())))
+        elif event.kind == "configuration":
+            self._breakers.hear_configuration(str(data["scope"]), str(data["name"]), data["values"])
         else:
             self._breakers.hear(BreakerNews.of_transition(data, now))
         self._seen = event.id or self._seen
+        self._breakers.fleet = self._fleet
+        if self._reporter is not None and (event.kind == "configuration" or data.get("actor")):
+            self._reporter.applied(int(data["sequence"]))

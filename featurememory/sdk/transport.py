@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from featurememory.sdk.background import BackgroundThread
 from featurememory.sdk.buffer import Buffer
@@ -23,7 +24,8 @@ class Stats(NamedTuple):
 
     `buffered` wait or are on their way; `sent` were answered: `accepted`, `duplicates` or `rejected`; `dropped`
     never left, because the buffer was full or closed. `connected` tells how the last request ended, `last_error`
-    what went wrong last.
+    what went wrong last. `breakers` are the fleet's while its word arrives, else `local`: they go by this process's
+    own calls alone.
     """
 
     buffered: int
@@ -34,12 +36,17 @@ class Stats(NamedTuple):
     dropped: int
     last_error: str
     connected: bool
+    breakers: Literal["fleet", "local"] = "local"
 
 
 class Transport:
     """One sender thread, started by the first operation or by what an earlier process has left in the spool."""
 
-    def __init__(self, address: ServerAddress, api_key: str, options: Options) -> None:
+    def __init__(
+        self, address: ServerAddress, api_key: str, options: Options, breaker: Mapping[str, Any]
+    ) -> None:
+        """`breaker` is how this process's breakers are configured, for the server to know."""
+        self._breaker = breaker
         self._api_key = api_key
         self._options = options
         self._connection = HttpConnection(address, options.request_timeout_s)
@@ -51,11 +58,12 @@ class Transport:
             self._restore(self._spool)
 
     def _begin(self) -> None:
+        self.instance = instance_name()
         self._sender = Sender(
             self.buffer,
             self._connection,
             self._api_key,
-            instance_name(),
+            {"instance": self.instance, "breaker": self._breaker},
             self._options.flush_interval_s,
             self._spool,
         )
@@ -76,6 +84,8 @@ class Transport:
             self.buffer.put(finished)
         except MemoryError:
             self.buffer.lose()
+        if type(finished.permit) is str:  # a probe's result, for which the whole fleet waits
+            self.buffer.hurry()
         if not self._background.running:
             self._start()
 

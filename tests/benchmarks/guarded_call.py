@@ -17,7 +17,8 @@ from purgatory import SyncCircuitBreakerFactory
 
 from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
 from featurememory.circuit_breaker.config import BreakerConfig
-from featurememory.sdk.breakers import LocalBreaker
+from featurememory.sdk.breakers import Breakers, LocalBreaker
+from featurememory.sdk.pressure import HostPressure
 from tests.benchmarks import Row
 from tests.sdk.peer import running_peer
 
@@ -37,11 +38,11 @@ def run() -> list[Row]:
     with running_peer() as peer, FeatureMemory(peer.url, follow_breakers=False) as memory:
         context = OperationContext("text_to_audio", model="audioldm", parameters={"steps": 50})
         guarded = memory.guard("text_to_audio", model="audioldm")(work)
-        blemished = LocalBreaker("blemished", BreakerConfig(max_failures=0, failure_rate_threshold=100))
+        blemished = alone("blemished", max_failures=0, failure_rate_threshold=100)
         costs = _measure(
             {
                 "bare": lambda function: function(),
-                "breaker alone, all calls well": LocalBreaker("well", BreakerConfig()).call,
+                "breaker alone, all calls well": alone("well").call,
                 "breaker alone, a failure in the window": blemished.call,
                 "breaker alone, open, refusing": refusing(opened()),
                 "handle_operation": lambda function: memory.handle_operation(function, context),
@@ -71,8 +72,13 @@ def work() -> int:
     return 42
 
 
+def alone(name: str, **settings: float) -> LocalBreaker:
+    """A breaker as the SDK keeps it, which looks at its host once a second."""
+    return Breakers(BreakerConfig.from_mapping(settings), 10, pressure=HostPressure())[name]
+
+
 def opened() -> LocalBreaker:
-    breaker = LocalBreaker("benchmark", BreakerConfig(max_failures=1, reset_timeout_ms=60_000))
+    breaker = alone("open", max_failures=1, reset_timeout_ms=60_000)
     _fail(breaker)
     return breaker
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.sdk.breakers import Breakers
-from featurememory.sdk.fleet_news import BreakerNews
+from featurememory.sdk.fleet_news import BreakerNews, Layers
 from featurememory.sdk.http import ServerAddress
 from featurememory.sdk.operation import GuardedOperation
 from featurememory.sdk.stream import Follower, ServerEvent, events
@@ -30,7 +29,7 @@ def shown(state: str, *, epoch: int, computed: str | None = None, **more: Any) -
     """A breaker as a snapshot shows it."""
     return {
         "name": "a", "operation_type": "a", "model": "", "state": state, "computed_state": computed or state,
-        "overlay": None, "epoch": epoch, "version": epoch, "retry_after_ms": None, "config": {},
+        "overlay": None, "epoch": epoch, "version": epoch, "retry_after_ms": None,
     } | more  # fmt: skip
 
 
@@ -92,7 +91,7 @@ def test_it_opens_and_closes_with_the_fleet(here: Here) -> None:
     status = here.breaker.status()
     assert status.retry_after_ms is not None
     assert 50_000 < status.retry_after_ms <= 60_000
-    assert here.transition("half_open", epoch=2) == "open"
+    assert here.transition("half_open", epoch=2) == "half_open"
     assert here.transition("closed", epoch=3) == "closed"
 
 
@@ -131,11 +130,8 @@ def test_calls_admitted_before_a_reset_do_not_count_after_it(here: Here) -> None
 
 
 def test_a_breaker_made_later_knows_what_was_said_before(here: Here) -> None:
-    news = [
-        BreakerNews.of_snapshot(shown("forced_open", epoch=3, computed="closed", name="b"), monotonic()),
-        BreakerNews.of_snapshot(shown("closed", epoch=3, name="c", config={"max_failures": 2}), monotonic()),
-    ]
-    here.breakers.hear_all(news)
+    news = [BreakerNews.of_snapshot(shown("forced_open", epoch=3, computed="closed", name="b"), monotonic())]
+    here.breakers.hear_all(news, layers(breaker__c={"max_failures": 2}))
     assert here.breakers["b"].status().state == "forced_open"
     for _ in range(2):
         assert here.breakers["c"].status().state == "closed"
@@ -144,17 +140,44 @@ def test_a_breaker_made_later_knows_what_was_said_before(here: Here) -> None:
     assert here.breakers["c"].status().state == "open"
 
 
+def layers(**values: Any) -> Layers:
+    """Settings by scope and, behind two underscores, name."""
+    parts = [(*key.partition("__"), each) for key, each in values.items()]
+    return Layers.of_snapshot(
+        {"scope": scope, "name": name, "values": each} for scope, _, name, each in parts
+    )
+
+
 def test_a_new_configuration_keeps_the_window_and_an_unknown_setting_changes_nothing(here: Here) -> None:
     here.breaker.call(int)
-    here.snapshot("closed", epoch=1, config={"max_failures": 2, "window_size": 30})
+    here.breakers.hear_configuration("breaker", "a", {"max_failures": 2, "window_size": 30})
     assert here.breaker.status().calls == 1
     with pytest.raises(ZeroDivisionError):
         here.breaker.call(lambda: 1 / 0)
     assert here.state == "closed"
-    here.snapshot("closed", epoch=1, config={"quantum": True})
+    here.breakers.hear_configuration("breaker", "a", {"quantum": True})
     assert here.state == "closed"
-    here.snapshot("closed", epoch=1, config={})
+    here.breakers.hear_configuration("breaker", "a", {})
+    here.breaker.call(int)
     here.fail()
+
+
+def test_the_more_particular_settings_go_over_the_others_and_all_over_the_processs_own(here: Here) -> None:
+    said = layers(default={"max_failures": 7, "jitter": 0}, operation_type__t={"max_failures": 6})
+    here.breakers.hear_all([], said)
+    assert here.breakers["a"].config.max_failures == 7
+    assert here.breakers.of("t:m", "t").config.max_failures == 6
+    here.breakers.hear_configuration("breaker", "t:m", {"max_failures": 5})
+    config = here.breakers["t:m"].config
+    assert (config.max_failures, config.jitter) == (5, 0)
+    here.breakers.hear_configuration("default", "", {})
+    assert here.breakers["a"].config == BreakerConfig(max_failures=1)
+
+
+def test_what_of_the_processs_own_does_not_fit_the_fleets_settings_is_left_out() -> None:
+    breakers = Breakers(BreakerConfig(reset_timeout_ms=50_000), 10)
+    breakers.hear_configuration("default", "", {"max_reset_timeout_ms": 2_000})
+    assert breakers["a"].config == BreakerConfig(max_reset_timeout_ms=2_000)
 
 
 def test_events_are_read_as_the_standard_says() -> None:
@@ -183,10 +206,9 @@ def test_a_breaker_made_while_a_snapshot_arrives_knows_what_was_said_before(here
     here.breakers.hear_all(everything())
 
 
-@pytest.mark.parametrize("config", [7, "x", [1], True, {"window_size": []}, {"max_failures": None}])
-def test_a_configuration_that_makes_no_sense_fails_no_call(config: Any, here: Here) -> None:
-    with suppress(TypeError):
-        here.snapshot("closed", epoch=1, name="later", config=config)
+@pytest.mark.parametrize("values", [{"window_size": []}, {"max_failures": None}, {"health_thresholds": 7}])
+def test_a_configuration_that_makes_no_sense_fails_no_call(values: Any, here: Here) -> None:
+    here.breakers.hear_configuration("default", "", values)
     assert here.breakers["later"].call(lambda: 42) == 42
 
 
@@ -376,8 +398,8 @@ def test_a_follower_closed_while_it_connects_does_not_go_on(
 
 def test_a_closed_follower_takes_no_event_in_any_more(peer: Peer) -> None:
     class Closing(Breakers):
-        def hear_all(self, everything: Any) -> None:
-            super().hear_all(everything)
+        def hear_all(self, *everything: Any) -> None:
+            super().hear_all(*everything)
             follower.close()
 
     closing = Closing(BreakerConfig(), 10)

@@ -229,7 +229,7 @@ def test_a_breaker_that_is_held_stays_the_only_one_of_its_name_and_goes_on_heari
     held = breakers["held"]
     for number in range(100):
         breakers[f"once-{number}"].call(int)
-    breakers.hear(BreakerNews("held", "forced_open", "closed", "", 1, 1, None, None))
+    breakers.hear(BreakerNews("held", "forced_open", "closed", "", 1, 1, None, None, is_snapshot=False))
     with pytest.raises(CircuitBreakerError):
         held.call(int)
     assert breakers.statuses()["held"].state == "forced_open"
