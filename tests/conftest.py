@@ -47,6 +47,12 @@ def _forget_process_state() -> Iterator[None]:
     KEYS.forget()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_presses_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests may take all of its processors; that shall refuse no call."""
+    monkeypatch.setattr("featurememory.sdk.pressure._LEAST_SPAN_S", float("inf"))
+
+
 @pytest.fixture
 def now() -> datetime:
     return datetime.now(UTC)

@@ -39,6 +39,10 @@ class Peer:
     opening: Callable[[str], bytes] = lambda _last_event_id: event(
         "snapshot", {"sequence": 0, "breakers": []}, 0
     )
+    said: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """(path below /api/v1, body) of everything but operations."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """How such a path is answered; 204 where nothing is said."""
     changed: Condition = field(default_factory=Condition)
 
     @property
@@ -93,19 +97,31 @@ def running_peer(port: int = 0) -> Iterator[Peer]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             batch = json.loads(body)
+            if not self.path.endswith("/operations"):
+                self._hear(self.path.removeprefix("/api/v1"), batch)
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             with peer.changed:
                 peer.requests.append(Request(monotonic(), headers, batch["operations"], batch["source"]))
                 behave = peer.next_behaviours.popleft() if peer.next_behaviours else peer.accept
-            status, extra, text = behave(batch["operations"])
+            self._answer(*behave(batch["operations"]))
+            with peer.changed:
+                peer.changed.notify_all()
+
+        def _hear(self, path: str, body: dict[str, Any]) -> None:
+            with peer.changed:
+                peer.said.append((path, body))
+                answered = peer.answers.get(path, (204, {}, b""))
+                peer.changed.notify_all()
+            self._answer(*answered)
+
+        def _answer(self, status: int, extra: dict[str, str], text: bytes) -> None:
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
-            with peer.changed:
-                peer.changed.notify_all()
 
         def do_GET(self) -> None:
             messages: Queue[bytes | None] = Queue()
