@@ -193,7 +193,7 @@ def following(make_memory: MakeMemory, peer: Peer) -> FeatureMemory:
     peer.opening = lambda _: event("snapshot", {"sequence": 4, "breakers": [shown("closed", epoch=4)]}, 4)
     memory = make_memory(follow_breakers=True, breaker={"max_failures": 2, "jitter": 0}, flush_interval_s=60)
     memory.breaker("a")
-    wait_for(peer, lambda: memory.following)
+    wait_for(peer, lambda: memory.following and peer.streams)
     return memory
 
 
