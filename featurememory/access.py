@@ -15,6 +15,9 @@ from featurememory.models import ApiKey
 
 TRUSTED_FOR_S = 2.0
 """How long a key that was looked up is taken for good: a revoked one works on for as long."""
+MAX_HEADER = 200
+"""Characters of an Authorization header that are looked at. With a key of ours it has 53; the server in front sets
+no limit, and nobody has shown a key yet."""
 _REMEMBERED = 1_000
 
 
@@ -32,40 +35,68 @@ class Caller:
         return f"key {self.name}"
 
 
+class _Answers:
+    """What was found for the keys asked for last, by digest; the oldest leave first, and what has expired."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._found: dict[str, tuple[float, Caller | None]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, digest: str) -> tuple[bool, Caller | None]:
+        expires_at, caller = self._found.get(digest, (0.0, None))
+        return expires_at > self._clock(), caller
+
+    def put(self, digest: str, caller: Caller | None) -> None:
+        now = self._clock()
+        with self._lock:
+            self._found.pop(digest, None)
+            self._found[digest] = now + TRUSTED_FOR_S, caller
+            while len(self._found) > _REMEMBERED or next(iter(self._found.values()))[0] <= now:
+                del self._found[next(iter(self._found))]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._found.clear()
+
+
 class KeyRing:
-    """Looks keys up by their hash and remembers the answer for two seconds; thread-safe."""
+    """Looks keys up by their hash and remembers the answer for two seconds; thread-safe.
+
+    Wrong keys have a memory of their own: however many are tried, the good ones stay known.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._good = _Answers(clock)
+        self._wrong = _Answers(clock)
         self._used: set[int] = set()
         self._lock = threading.Lock()
 
     def remembered(self, authorization: str) -> tuple[bool, Caller | None]:
         """(whether the answer is known without asking the database, the answer)."""
-        known = self._known.get(authorization)
-        if known is None or known[0] < self._clock():
-            return False, None
-        if known[1] is not None:
-            self._used.add(known[1].key_id)
-        return True, known[1]
+        digest = _digest(authorization)
+        if digest is None:
+            return True, None
+        known, caller = self._good.get(digest)
+        if not known or caller is None:
+            return self._wrong.get(digest)
+        self._used.add(caller.key_id)
+        return True, caller
 
     def caller(self, authorization: str) -> Caller | None:
         """Who sent the header `authorization` ("Bearer fm_..."); None when no live key fits."""
         known, caller = self.remembered(authorization)
-        if known:
+        digest = _digest(authorization)
+        if known or digest is None:
             return caller
-        scheme, _, key = authorization.partition(" ")
-        caller = None
-        if scheme.lower() == "bearer" and key:
-            row = ApiKey.objects.filter(digest=ApiKey.digest_of(key.strip()), revoked_at=None).first()
-            caller = None if row is None else Caller(row.pk, row.name, frozenset(row.scopes))
+        row = ApiKey.objects.filter(digest=digest, revoked_at=None).first()
+        if row is None:
+            self._wrong.put(digest, None)
+            return None
+        caller = Caller(row.pk, row.name, frozenset(row.scopes))
+        self._good.put(digest, caller)
         with self._lock:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[authorization] = (self._clock() + TRUSTED_FOR_S, caller)
-            if caller is not None:
-                self._used.add(caller.key_id)
+            self._used.add(caller.key_id)
         return caller
 
     def note_use(self) -> None:
@@ -79,11 +110,20 @@ class KeyRing:
 
     def forget(self) -> None:
         """Asks the database again for every key."""
-        with self._lock:
-            self._known.clear()
+        self._good.clear()
+        self._wrong.clear()
 
 
 KEYS = KeyRing()
+
+
+def _digest(authorization: str) -> str | None:
+    """The digest of the key in the header; None when there is none in it."""
+    if len(authorization) > MAX_HEADER:
+        return None
+    scheme, _, key = authorization.partition(" ")
+    key = key.strip()
+    return ApiKey.digest_of(key) if key and scheme.lower() == "bearer" else None
 
 
 def create_api_key(name: str, scopes: list[str]) -> tuple[ApiKey, str]:

@@ -21,6 +21,7 @@ class BreakerView(BaseModel):
     computed_state: str
     overlay: str | None
     overlay_until: datetime | None = Field(description="When what an operator laid over it ends by itself.")
+    overlay_remaining_ms: float | None
     epoch: int
     version: int
     changed_at: datetime
@@ -57,6 +58,7 @@ class TransitionView(BaseModel):
     at: datetime
     retry_after_ms: float | None
     overlay_until: datetime | None
+    overlay_remaining_ms: float | None
 
 
 class ConfigurationView(BaseModel):
@@ -79,6 +81,7 @@ def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
         computed_state=breaker.computed_state,
         overlay=status.overlay,
         overlay_until=_moment(status.overlay_until),
+        overlay_remaining_ms=_remaining_ms(_moment(status.overlay_until), now),
         epoch=breaker.epoch,
         version=breaker.version,
         changed_at=breaker.changed_at,
@@ -94,9 +97,11 @@ def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
     )
 
 
-def view_transition(event: BreakerEvent) -> TransitionView:
-    """`event` with its breaker selected along."""
+def view_transition(event: BreakerEvent, now: datetime) -> TransitionView:
+    """`event`, with its breaker selected along, as it is to be heard at `now`: what it says to wait has begun."""
     breaker = event.breaker
+    passed_ms = (now - event.at).total_seconds() * 1_000
+    wait_ms = event.retry_after_ms
     return TransitionView(
         sequence=event.sequence,
         breaker=event.name,
@@ -113,8 +118,9 @@ def view_transition(event: BreakerEvent) -> TransitionView:
         epoch=event.epoch,
         version=event.sequence,
         at=event.at,
-        retry_after_ms=event.retry_after_ms,
+        retry_after_ms=None if wait_ms is None else max(0.0, wait_ms - passed_ms),
         overlay_until=event.overlay_until,
+        overlay_remaining_ms=_remaining_ms(event.overlay_until, now),
     )
 
 
@@ -126,6 +132,10 @@ def view_configuration(row: BreakerConfiguration) -> ConfigurationView:
         sequence=row.sequence,
         changed_at=row.changed_at,
     )
+
+
+def _remaining_ms(end: datetime | None, now: datetime) -> float | None:
+    return None if end is None else max(0.0, (end - now).total_seconds() * 1_000)
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -20,16 +20,20 @@ CONNECTED_WITHIN = timedelta(seconds=20)
 WRITE_EVERY_S = 0.05
 
 
-def note_connected(instance: str, now: datetime) -> None:
+def note_connected(instance: str) -> datetime:
+    """A stream of the named process begins; gives since when."""
+    now = timezone.now()
     Follower.objects.update_or_create(instance=instance, defaults={"connected_at": now, "seen_at": now})
+    return now
 
 
 def note_still_there(instances: Iterable[str], now: datetime) -> None:
     Follower.objects.filter(instance__in=list(instances)).update(seen_at=now)
 
 
-def note_gone(instance: str) -> None:
-    Follower.objects.filter(instance=instance).delete()
+def note_gone(instance: str, connected_at: datetime) -> None:
+    """That stream is over; a newer one of the same process stays."""
+    Follower.objects.filter(instance=instance, connected_at=connected_at).delete()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from django.db import connection
+from django.utils import timezone
 from pydantic import BaseModel
 
 from featurememory.live.events import view_configuration, view_transition
@@ -125,8 +126,9 @@ def read_events_after(sequence: int, limit: int = MAX_REPLAY) -> list[LiveEvent]
     """The committed events after `sequence`, oldest first, at most `limit`."""
     moved = BreakerEvent.objects.filter(sequence__gt=sequence).select_related("breaker").order_by("sequence")
     configured = BreakerConfiguration.objects.filter(sequence__gt=sequence).order_by("sequence")
+    now = timezone.now()
     events = [
-        *(LiveEvent(row.sequence, b"transition", _json(view_transition(row))) for row in moved[:limit]),
+        *(LiveEvent(row.sequence, b"transition", _json(view_transition(row, now))) for row in moved[:limit]),
         *(
             LiveEvent(row.sequence, b"configuration", _json(view_configuration(row)))
             for row in configured[:limit]

@@ -8,32 +8,45 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 from featurememory.access import KEYS, Caller
 from featurememory.api.auth import allow
-from featurememory.api.intake import OPERATIONS, SCOPE, Answer, Endpoint, Pending, RawRequest, as_problem
+from featurememory.api.intake import (
+    OPERATIONS,
+    SCOPE,
+    Answer,
+    Endpoint,
+    RawRequest,
+    Steps,
+    advance,
+    as_problem,
+)
 from featurememory.api.otlp import TRACES
-from featurememory.api.problems import ProblemError
-from featurememory.ingestion.receive import BodyTooLarge
-from featurememory.ingestion.transaction import Written
+from featurememory.ingestion.receive import intake
+from featurememory.ingestion.room import BODIES
+from featurememory.ingestion.transaction import Submission, Written
+from featurememory.live.followers import note_connected, note_gone
+from featurememory.serving.body import Disconnected, read_body
+from featurememory.serving.database import ask_database
 from featurememory.serving.lifespan import Lifespan
-from featurememory.serving.stream import breaker_stream
+from featurememory.serving.stream import read_opening, serve_stream
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 DJANGO_THREADS = 8
-
-
-class Disconnected(Exception):
-    """The client went away in the middle of its request."""
+_decoding = ThreadPoolExecutor(1, thread_name_prefix="decoding")
+"""Large bodies are decoded one at a time: a second thread would only share the interpreter, and double the memory."""
 
 
 class Router:
@@ -69,72 +82,85 @@ class Router:
 
     async def _take_in(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        raw = RawRequest(
-            authorization=headers.get(b"authorization", ""),
-            content_type=headers.get(b"content-type", ""),
-            content_encoding=headers.get(b"content-encoding", ""),
-            body=b"",
-        )
-        try:
-            allow(await _caller(raw.authorization), SCOPE)
-            raw = replace(raw, body=await _read_body(headers, receive))
-            pending = endpoint.begin(raw)
-            answer = pending.finish(await _written(pending))
-        except Disconnected:
-            return
-        except Exception as failure:
-            answer = endpoint.refuse(as_problem(failure), raw)
+        with BODIES.room() as room:
+            raw = RawRequest(
+                authorization=headers.get(b"authorization", ""),
+                content_type=headers.get(b"content-type", ""),
+                content_encoding=headers.get(b"content-encoding", ""),
+                body=b"",
+                room=room,
+            )
+            try:
+                allow(await _caller(raw.authorization), SCOPE)
+                raw = replace(raw, body=await read_body(headers.get(b"content-length", ""), receive, room))
+                answer = await _taken_in(endpoint, raw)
+            except Disconnected:
+                return
+            except Exception as failure:
+                answer = endpoint.refuse(as_problem(failure), raw)
         await _send(answer, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        try:
+
+        async def check() -> None:
             allow(await _caller(headers.get(b"authorization", "")), "read")
-        except ProblemError as problem:
-            await _send(Answer(problem.status, problem.headers(), problem.body()), send)
-            return
-        await breaker_stream(self.lifespan.hub, headers.get(b"last-event-id", ""), receive, send)
+
+        hub, instance = self.lifespan.hub, _instance(scope)
+        async with hub.subscribe(instance) as news:
+            try:
+                await check()
+                opening = await read_opening(headers.get(b"last-event-id", ""))
+                connected_at = await ask_database(partial(note_connected, instance)) if instance else None
+            except Exception as failure:
+                problem = as_problem(failure)
+                await _send(Answer(problem.status, problem.headers(), problem.body()), send)
+                return
+            try:
+                await serve_stream(hub, news, opening, check, receive, send)
+            finally:
+                if connected_at is not None:
+                    await asyncio.shield(ask_database(partial(note_gone, instance, connected_at)))
+
+
+def _instance(scope: Scope) -> str:
+    """The process that follows, where it says so: `?instance=`."""
+    given = parse_qs(scope["query_string"].decode("latin-1")).get("instance", [""])[0]
+    return given[:200] if given.isprintable() else ""
 
 
 async def _caller(authorization: str) -> Caller | None:
     """As KEYS.caller; the event loop does not wait for the database."""
     known, caller = KEYS.remembered(authorization)
-    if known:
-        return caller
-    return await asyncio.get_running_loop().run_in_executor(None, KEYS.caller, authorization)
+    return caller if known else await ask_database(partial(KEYS.caller, authorization))
 
 
-async def _written(pending: Pending) -> Written | None:
+async def _taken_in(endpoint: Endpoint, request: RawRequest) -> Answer:
+    """Stores the request's operations part by part; gives its answer."""
+    go_on = _advance_at_once if request.plain_size <= endpoint.quick_up_to else _advance_in_thread
+    steps = endpoint.steps(request)
+    step = await go_on(steps, None)
+    while isinstance(step, Submission):
+        step = await go_on(steps, await _written(step))
+    return step
+
+
+async def _advance_at_once(steps: Steps, written: Written | None) -> Submission | Answer:
+    return advance(steps, written)
+
+
+async def _advance_in_thread(steps: Steps, written: Written | None) -> Submission | Answer:
+    return await asyncio.get_running_loop().run_in_executor(_decoding, advance, steps, written)
+
+
+async def _written(submission: Submission) -> Written:
     """What became of the operations; the writer goes on whether anybody still waits or not."""
-    future = pending.future
-    if future is None:
-        return None
-    waiting: asyncio.Future[Written] = asyncio.wrap_future(future)
-    return await asyncio.shield(waiting)
+    return await asyncio.shield(asyncio.wrap_future(intake().writer.submit(submission)))
 
 
 def _headers(scope: Scope) -> dict[bytes, str]:
     pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
     return {name: value.decode("latin-1") for name, value in pairs}
-
-
-async def _read_body(headers: dict[bytes, str], receive: Receive) -> bytes:
-    """The whole body as sent. One byte beyond the limit ends the reading."""
-    limit: int = settings.CONFIGURATION.max_body_bytes
-    if int(headers.get(b"content-length", "0") or 0) > limit:
-        raise BodyTooLarge(limit)
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise BodyTooLarge(limit)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -2,23 +2,29 @@
 
 `id` is the event's sequence; a client that comes back with Last-Event-ID gets what it missed, or, where that
 is too much or unknown, a new `snapshot`. A `heartbeat` carries the newest sequence, so that silence is known from
-loss.
+loss; at each the key is asked for again: a revoked one ends the stream.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
-from django.db import connection
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from featurememory.live.events import view_breaker
+from featurememory.api.problems import ProblemError
+from featurememory.live.events import view_breaker, view_configuration
 from featurememory.live.hub import MAX_REPLAY, Hub, LiveEvent, read_events_after
-from featurememory.models import Breaker, BreakerEvent
+from featurememory.models import Breaker, BreakerConfiguration, BreakerEvent
 from featurememory.sequence import last_sequence_number
+from featurememory.serving.database import ask_database
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 RETRY_MS = 1_000
@@ -27,41 +33,83 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-async def breaker_stream(hub: Hub, last_event_id: str, receive: Receive, send: Send) -> None:
-    """Serves one stream until its client leaves or the hub ends it."""
+class Opening(NamedTuple):
+    """The first bytes of a stream, and the sequence they bring the client to."""
+
+    body: bytes
+    sequence: int
+
+
+async def read_opening(last_event_id: str) -> Opening:
+    """What a client that was last seen at `last_event_id` must hear first."""
+    return await ask_database(partial(_opening, last_event_id))
+
+
+async def serve_stream(
+    hub: Hub,
+    news: asyncio.Queue[LiveEvent | None],
+    opening: Opening,
+    check: Callable[[], Awaitable[None]],
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Serves one stream until its client leaves, the hub ends it, or `check` raises a ProblemError: the key was
+    revoked."""
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),
     ]
-    async with hub.subscribe() as news:
-        opening, seen = await asyncio.get_running_loop().run_in_executor(None, _opening, last_event_id)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send(_chunk(opening))
-        gone = asyncio.ensure_future(_disconnected(receive))
-        telling = asyncio.ensure_future(_tell(hub, news, seen, send))
-        try:
-            await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            telling.cancel()
-        if not gone.done():
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send(_chunk(opening.body))
+    gone = asyncio.ensure_future(_disconnected(receive))
+    telling = asyncio.ensure_future(_tell(hub, news, opening.sequence, check, send))
+    try:
+        await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        telling.cancel()
+    if not gone.done():
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _tell(hub: Hub, news: asyncio.Queue[LiveEvent | None], seen: int, send: Send) -> None:
+async def _tell(
+    hub: Hub,
+    news: asyncio.Queue[LiveEvent | None],
+    seen: int,
+    check: Callable[[], Awaitable[None]],
+    send: Send,
+) -> None:
+    now = asyncio.get_running_loop().time
+    beat_at = now() + HEARTBEAT_S
     while True:
+        if now() >= beat_at:
+            if not await _passes(check):
+                return
+            beat_at = now() + HEARTBEAT_S
+            if news.empty():
+                await send(_chunk(_event(b"heartbeat", b'{"sequence":%d}' % max(hub.sequence, seen))))
         try:
-            event = await asyncio.wait_for(news.get(), HEARTBEAT_S)
+            async with asyncio.timeout_at(beat_at):
+                event = await news.get()
         except TimeoutError:
-            data = b'{"sequence":%d}' % max(hub.sequence, seen)
-            await send(_chunk(_event(b"heartbeat", data)))
             continue
         if event is None:
             return
         if event.sequence > seen:
             seen = event.sequence
-            await send(_chunk(_event(b"transition", event.data, event.sequence)))
+            await send(_chunk(_event(event.kind, event.data, event.sequence)))
+
+
+async def _passes(check: Callable[[], Awaitable[None]]) -> bool:
+    """False when the key may no longer read. While the database does not answer the stream goes on."""
+    try:
+        await check()
+    except ProblemError:
+        return False
+    except (OperationalError, InterfaceError) as failure:
+        logger.warning("whether a stream's key is still good cannot be asked: %s", failure)
+    return True
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -69,17 +117,13 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _opening(last_event_id: str) -> tuple[bytes, int]:
-    """The first bytes of a stream, and the sequence they bring the client to."""
-    try:
-        missed = _missed(last_event_id)
-        if missed is None:
-            return _snapshot()
-        begin = b"retry: %d\n\n" % RETRY_MS
-        parts = [_event(b"transition", event.data, event.sequence) for event in missed]
-        return begin + b"".join(parts), missed[-1].sequence if missed else int(last_event_id)
-    finally:
-        connection.close()
+def _opening(last_event_id: str) -> Opening:
+    missed = _missed(last_event_id)
+    if missed is None:
+        return _snapshot()
+    begin = b"retry: %d\n\n" % RETRY_MS
+    parts = [_event(event.kind, event.data, event.sequence) for event in missed]
+    return Opening(begin + b"".join(parts), missed[-1].sequence if missed else int(last_event_id))
 
 
 def _missed(last_event_id: str) -> list[LiveEvent] | None:
@@ -90,19 +134,23 @@ def _missed(last_event_id: str) -> list[LiveEvent] | None:
     newest = last_sequence_number()
     if seen > newest or newest - seen > MAX_REPLAY:
         return None
-    if seen < newest and not BreakerEvent.objects.filter(sequence=seen + 1).exists():
-        return None
+    if seen < newest and not BreakerEvent.objects.filter(sequence__lte=seen + 1).exists():
+        return None  # the oldest events are dropped first
     return read_events_after(seen)
 
 
-def _snapshot() -> tuple[bytes, int]:
+def _snapshot() -> Opening:
     sequence = last_sequence_number()
     now = timezone.now()
     breakers = [
         view_breaker(breaker, now).model_dump(mode="json") for breaker in Breaker.objects.order_by("name")
     ]
-    data = orjson.dumps({"sequence": sequence, "breakers": breakers})
-    return b"retry: %d\n\n" % RETRY_MS + _event(b"snapshot", data, sequence), sequence
+    layers = [
+        view_configuration(row).model_dump(mode="json")
+        for row in BreakerConfiguration.objects.order_by("sequence")
+    ]
+    data = orjson.dumps({"sequence": sequence, "breakers": breakers, "configurations": layers})
+    return Opening(b"retry: %d\n\n" % RETRY_MS + _event(b"snapshot", data, sequence), sequence)
 
 
 def _event(kind: bytes, data: bytes, sequence: int | None = None) -> bytes:

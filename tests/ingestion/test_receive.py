@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurememory.ingestion import receive
-from featurememory.ingestion.receive import BodyTooLarge, UnusableEncoding, decoded_body
+from featurememory.ingestion.bodies import BodyTooLarge, UnusableEncoding, decoded_body
 from featurememory.models import Source
 from tests.operations import batch, operation_json, post
 
