@@ -66,12 +66,17 @@ def kill_web_process(server: RunningServer) -> None:
     wait_until(lambda: victim not in server.child_pids() and server.is_ready(), "the web process's return")
 
 
-def kill_everything(server: RunningServer) -> RunningServer:
+def kill_everything(server: RunningServer) -> None:
+    """The supervisor and its children, at once."""
     pids = [server.pid, *server.child_pids()]
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     server.process.wait()
+
+
+def start_again(server: RunningServer) -> RunningServer:
+    """The same server on the same data and port."""
     environment = {name: server.environment[name] for name in ("DATABASE_URL",) if name in server.environment}
     return start_server(server.data_dir, port=server.port, **environment)
 
@@ -102,7 +107,8 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged_and_double_nothing(
             if number % WHOLE_EVERY:
                 kill_web_process(server)
             else:
-                server = kill_everything(server)
+                kill_everything(server)
+                server = start_again(server)
         stop_recording.set()
         recorder.join()
         client.stopped.set()
