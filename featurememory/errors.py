@@ -14,7 +14,11 @@ class FeatureMemoryError(Exception):
 
     def __init__(self, message: str, /, **data: Any) -> None:
         super().__init__(message)
-        self.data: dict[str, Any] = data
+        self._data = data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self._data
 
 
 class ConfigurationError(FeatureMemoryError):
@@ -52,19 +56,22 @@ class CircuitBreakerError(FeatureMemoryError):
     def __init__(
         self, breaker: str, state: str, retry_after_ms: float | None = None, detail: str = ""
     ) -> None:
-        why = f" ({detail})" if detail else ""
-        wait = "" if retry_after_ms is None else f"; try again in {retry_after_ms:,.0f} ms"
-        super().__init__(
-            f"Circuit breaker {breaker!r} is {state}{why} and did not let the call run{wait}.",
-            breaker=breaker,
-            state=state,
-            retry_after_ms=retry_after_ms,
-            detail=detail,
-        )
+        Exception.__init__(self, breaker, state, retry_after_ms, detail)  # words are made when they are wanted
         self.breaker = breaker
         self.state = state
         self.retry_after_ms = retry_after_ms
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type[CircuitBreakerError], tuple[str, str, float | None, str]]:
-        return type(self), (self.breaker, self.state, self.retry_after_ms, self.detail)
+    def __str__(self) -> str:
+        why = f" ({self.detail})" if self.detail else ""
+        wait = "" if self.retry_after_ms is None else f"; try again in {self.retry_after_ms:,.0f} ms"
+        return f"Circuit breaker {self.breaker!r} is {self.state}{why} and did not let the call run{wait}."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {
+            "breaker": self.breaker,
+            "state": self.state,
+            "retry_after_ms": self.retry_after_ms,
+            "detail": self.detail,
+        }

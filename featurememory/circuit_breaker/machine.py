@@ -50,9 +50,10 @@ _LAID_OVER: Final[dict[Overlay, str]] = {
 class BreakerMachine:
     """One breaker. Not thread-safe: its owner holds the lock, never over the guarded call.
 
-    Two attributes may be read without the lock. `open_door` is the permit that everybody gets while every
+    Three attributes may be read without the lock. `open_door` is the permit that everybody gets while every
     call may go, else None. `relaxed` is that same permit while a success that was not slow cannot move the breaker:
-    instead of recording it, `next(permit.successes)` is enough.
+    instead of recording it, `next(permit.successes)` is enough. Before `shut_until` every call is refused, with
+    nothing to be decided.
     """
 
     __slots__ = (
@@ -76,6 +77,7 @@ class BreakerMachine:
         "_window",
         "open_door",
         "relaxed",
+        "shut_until",
     )
 
     def __init__(self, config: BreakerConfig, *, random: Callable[[], float] = _random.random) -> None:
@@ -98,6 +100,7 @@ class BreakerMachine:
         self._trips: dict[str, float] = {}
         self.open_door: Permit | None
         self.relaxed: Permit | None
+        self.shut_until: float
         self._hang_door()
 
     # Calls
@@ -516,6 +519,8 @@ class BreakerMachine:
         disabled = self._overlay == "disabled" and self._overlay_until is None
         self.open_door = self._everybody if closed or disabled else None
         self.relaxed = None
+        waits = self._overlay is None and self._state == "open" and not self._pressure
+        self.shut_until = self._may_probe_at if waits else -inf
 
     def _retry_after_ms(self, now: float) -> float | None:
         if self._state != "open":

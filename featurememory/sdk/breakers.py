@@ -194,8 +194,10 @@ class LocalBreaker:
         everybody = self._machine.open_door
         if everybody is not None:
             return everybody
+        now = self._clock()
+        if now < (shut_until := self._machine.shut_until):
+            return Refusal("open", (shut_until - now) * 1_000)
         with self._lock:
-            now = self._clock()
             if self._breakers.fleet is None or not self._machine.wants_probe(now):
                 answer = self._machine.admit(now)
             elif self._asking or now < self._no_probe_until:
@@ -224,8 +226,11 @@ class LocalBreaker:
         return Refusal(grant.state, grant.retry_after_ms)
 
     def _admit_alone(self) -> Permit | Refusal:
+        now = self._clock()
+        if now < (shut_until := self._machine.shut_until):
+            return Refusal("open", (shut_until - now) * 1_000)
         with self._lock:
-            answer = self._machine.admit(self._clock())
+            answer = self._machine.admit(now)
         self._tell(answer.transitions)
         return answer
 

@@ -9,13 +9,14 @@ import timeit
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from math import inf
 
 import circuitbreaker
 import pybreaker
 from purgatory import SyncCircuitBreakerFactory
 
-from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
+from featurememory import FeatureMemory, OperationContext
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.sdk.breakers import Breakers, LocalBreaker
 from featurememory.sdk.pressure import HostPressure
@@ -44,12 +45,19 @@ def run() -> list[Row]:
                 "bare": lambda function: function(),
                 "breaker alone, all calls well": alone("well").call,
                 "breaker alone, a failure in the window": blemished.call,
-                "breaker alone, open, refusing": refusing(opened()),
+                "breaker alone, open, refusing": refused(opened().call),
+                "breaker alone, tripped, probed and closed": cycle(probing().call),
                 "handle_operation": lambda function: memory.handle_operation(function, context),
                 "guard": lambda _: guarded(),
                 "pybreaker": pybreaker.CircuitBreaker().call,
+                "pybreaker, open, refusing": refused(tripped(with_pybreaker(60))),
+                "pybreaker, tripped, probed and closed": cycle(with_pybreaker(0)),
                 "circuitbreaker": circuitbreaker.CircuitBreaker(name="peer").call,
-                "purgatory": with_purgatory(),
+                "circuitbreaker, open, refusing": refused(tripped(with_circuitbreaker(60))),
+                "circuitbreaker, tripped, probed and closed": cycle(with_circuitbreaker(0)),
+                "purgatory": with_purgatory(60),
+                "purgatory, open, refusing": refused(tripped(with_purgatory(60))),
+                "purgatory, tripped, probed and closed": cycle(with_purgatory(0)),
             },
             before_each=lambda: _fail(blemished),
         )
@@ -83,21 +91,62 @@ def opened() -> LocalBreaker:
     return breaker
 
 
-def refusing(breaker: LocalBreaker) -> Call:
-    def call(function: Callable[[], object]) -> None:
-        with suppress(CircuitBreakerError):
-            breaker.call(function)
+def probing() -> LocalBreaker:
+    """A breaker for which each look at the clock is a second later."""
+    seconds = count(step=1.0)
+    config = BreakerConfig(max_failures=1, half_open_permits=1, jitter=0)
+    return Breakers(config, 10, clock=lambda: next(seconds), pressure=HostPressure())["probing"]
 
+
+def refused(call: Call) -> Call:
+    def refuse(function: Callable[[], object]) -> None:
+        with suppress(Exception):
+            call(function)
+
+    return refuse
+
+
+def cycle(call: Call) -> Call:
+    """One failure that opens it, and one probe that closes it."""
+
+    def once(function: Callable[[], object]) -> object:
+        with suppress(Exception):
+            call(broken)
+        return call(function)
+
+    return once
+
+
+def tripped(call: Call) -> Call:
+    with suppress(Exception):
+        call(broken)
     return call
+
+
+def broken() -> None:
+    raise ZeroDivisionError
 
 
 def _fail(breaker: LocalBreaker) -> None:
     with suppress(ZeroDivisionError):
-        breaker.call(lambda: 1 / 0)
+        breaker.call(broken)
 
 
-def with_purgatory() -> Call:
-    breaker = SyncCircuitBreakerFactory().get_breaker("peer")
+def with_pybreaker(timeout_s: float) -> Call:
+    call: Call = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=timeout_s).call
+    return call
+
+
+def with_circuitbreaker(timeout_s: float) -> Call:
+    breaker = circuitbreaker.CircuitBreaker(
+        failure_threshold=1, recovery_timeout=timeout_s, name=f"peer {timeout_s}"
+    )
+    call: Call = breaker.call
+    return call
+
+
+def with_purgatory(timeout_s: float) -> Call:
+    breaker = SyncCircuitBreakerFactory(default_threshold=1, default_ttl=timeout_s).get_breaker("peer")
 
     def call(function: Callable[[], object]) -> object:
         with breaker:

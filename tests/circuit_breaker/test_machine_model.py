@@ -182,6 +182,12 @@ class AnyHistory(RuleBasedStateMachine):
             assert status.may_probe_at == model.may_probe_at
 
     @invariant()
+    def what_may_be_read_without_the_lock_is_true(self) -> None:
+        assert (self.now < self.machine.shut_until) == (
+            self.model.state == "open" and self.model.overlay is None and self.now < self.model.may_probe_at
+        )
+
+    @invariant()
     def no_more_probes_are_out_than_permitted(self) -> None:
         assert self.machine.status(self.now).permits_in_use <= self.config.half_open_permits
 
