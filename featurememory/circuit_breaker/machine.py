@@ -278,28 +278,22 @@ class BreakerMachine:
 
     def status(self, now: float) -> BreakerStatus:
         """How it stands; reading changes nothing."""
-        totals = self.totals(now)
-        overlay, probes = self._overlay_at(now), self._round
+        counts, overlay = self._counts(now), self._overlay_at(now)
         probing = self._state == "half_open"
-        if probing:
-            totals = Totals(probes.results, probes.failures, probes.slow)
-        known = totals.calls >= (1 if probing else self._config.minimum_calls)
+        known = counts["calls"] >= (1 if probing else self._config.minimum_calls)
         return BreakerStatus(
             state=overlay or self._state,
             computed_state=self._state,
             overlay=overlay,
             overlay_until=self._overlay_until if overlay else None,
             epoch=self._epoch,
-            consecutive_failures=probes.failures_in_a_row if probing else self._consecutive_failures,
-            calls=totals.calls,
-            failures=totals.failures,
-            slow_calls=totals.slow,
-            failure_rate=100 * totals.failures / totals.calls if known else None,
-            slow_call_rate=100 * totals.slow / totals.calls if known else None,
+            **counts,
+            failure_rate=100 * counts["failures"] / counts["calls"] if known else None,
+            slow_call_rate=100 * counts["slow_calls"] / counts["calls"] if known else None,
             since=self._since,
             may_probe_at=self._may_probe_at if self._state == "open" else None,
             retry_after_ms=self._retry_after_ms(now) if overlay is None else None,
-            permits_in_use=probes.in_use(now) if probing else 0,
+            permits_in_use=self._round.in_use(now) if probing else 0,
             pressure=self._pressure,
         )
 
@@ -480,7 +474,7 @@ class BreakerMachine:
         self, state: ComputedState, now: float, cause: Cause, message: str, laid: _Laid | None = None
     ) -> Transition:
         """Begins a new epoch; what an operator laid over it stays, unless `laid` says otherwise."""
-        before, status = self._overlay or self._state, self.status(now)
+        before, counts = self._overlay or self._state, self._counts(now)
         self._state = state
         if laid is not None:
             self._overlay, self._overlay_until = laid
@@ -489,12 +483,6 @@ class BreakerMachine:
         self._round = ProbeRound(now + self._config.max_half_open_ms / 1_000)
         self._trips.clear()
         self._hang_door()
-        counts = {
-            "calls": status.calls,
-            "failures": status.failures,
-            "slow_calls": status.slow_calls,
-            "consecutive_failures": status.consecutive_failures,
-        }
         return Transition(
             from_state=before,
             to_state=self._overlay or state,
@@ -507,6 +495,20 @@ class BreakerMachine:
             overlay_until=self._overlay_until,
             counts=counts,
         )
+
+    def _counts(self, now: float) -> dict[str, int]:
+        """What it judges by."""
+        probes = self._round
+        if self._state == "half_open":
+            calls, failures, slow, in_a_row = (
+                probes.results,
+                probes.failures,
+                probes.slow,
+                probes.failures_in_a_row,
+            )
+        else:
+            (calls, failures, slow), in_a_row = self.totals(now), self._consecutive_failures
+        return {"calls": calls, "failures": failures, "slow_calls": slow, "consecutive_failures": in_a_row}
 
     def _hang_door(self) -> None:
         """A permit for everybody in this epoch, handed out while the door is open."""

@@ -62,7 +62,7 @@ class LocalBreaker:
         self._breakers = breakers
         self._clock = breakers.clock
         self._on_use = breakers.on_use
-        self.used_at = self._clock()
+        self.used_at = perf_counter()
         self._lock = RLock()
         self._take_config(BreakerMachine(breakers.config_of(self), random=random_share))
         self.fleet_epoch: int | None = None
@@ -271,12 +271,12 @@ class Breakers:
         self.on_move: Callable[[str, Transition, int | None], None] | None = None
 
     def __getitem__(self, name: str) -> LocalBreaker:
-        return self.of(name)
+        return self.of(name, "", perf_counter())
 
-    def of(self, name: str, operation_type: str = "") -> LocalBreaker:
-        """The named breaker; `operation_type` is that of the operation that it guards."""
+    def of(self, name: str, operation_type: str, now: float) -> LocalBreaker:
+        """The named breaker; `operation_type` is that of the operation that it guards, `now` by `perf_counter`."""
         breaker = self._breakers.get(name) or self._made(name, operation_type)
-        breaker.used_at = self.clock()
+        breaker.used_at = now
         return breaker
 
     def statuses(self) -> dict[str, BreakerStatus]:

@@ -22,6 +22,7 @@ class OperationContext:
         "_attributes",
         "_parameters",
         "breaker",
+        "breaker_name",
         "features",
         "judgement",
         "model",
@@ -54,6 +55,7 @@ class OperationContext:
         self.features: tuple[float, ...] | None = None if features is None else tuple(features)
         self.space = space
         self.breaker = breaker
+        self.breaker_name = breaker or default_breaker_name(operation_type, model)
         self.trace_id = trace_id
         self.span_id = span_id
         judges = (ignore, record, failure_if) != (None, None, None)
@@ -66,10 +68,6 @@ class OperationContext:
     @property
     def attributes(self) -> dict[str, Any]:
         return _shown(self._attributes)
-
-    @property
-    def breaker_name(self) -> str:
-        return self.breaker or default_breaker_name(self.operation_type, self.model)
 
 
 def _kept(mapping: Mapping[str, Any] | None) -> tuple[Any, ...]:

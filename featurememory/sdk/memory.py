@@ -22,7 +22,7 @@ from featurememory.sdk.guarded_function import (
     is_coroutine_function,
 )
 from featurememory.sdk.http import ServerAddress
-from featurememory.sdk.judgement import Errors, Judgement
+from featurememory.sdk.judgement import PLAIN, Errors, Judgement
 from featurememory.sdk.operation import GuardedOperation
 from featurememory.sdk.options import Options, checked_api_key, options_of_environment
 from featurememory.sdk.permits import FleetPermits
@@ -82,7 +82,8 @@ class FeatureMemory:
             spool_path=spool_path,
         ).checked()
         config = breaker if isinstance(breaker, BreakerConfig) else BreakerConfig.from_mapping(breaker or {})
-        self._judgement = Judgement(ignore, record, failure_if)
+        judges = (ignore, record, failure_if) != (None, None, None)
+        self._judgement = Judgement(ignore, record, failure_if) if judges else PLAIN
         self._breakers = Breakers(config, options.max_breakers, pressure=HostPressure())
         self._transport: Transport | None = None
         self._follower: Follower | None = None

@@ -108,6 +108,8 @@ class GuardedOperation:
 
     def judge(self, result: object) -> None:
         """As `fail`, where `failure_if` says so of what the call returned."""
+        if self._default_judgement is PLAIN and self._context.judgement is None:
+            return
         if self._judgement.is_failure(result):
             self.fail()
 
@@ -144,9 +146,10 @@ class GuardedOperation:
     def _prepare(self) -> LocalBreaker:
         context, breakers = self._context, self._breakers
         self._randomness = random_bits(RANDOM_BITS)
-        if perf_counter() >= breakers.look_at:
+        now = perf_counter()
+        if now >= breakers.look_at:
             breakers.look()
-        breaker = self._breaker = breakers.of(context.breaker_name, context.operation_type)
+        breaker = self._breaker = breakers.of(context.breaker_name, context.operation_type, now)
         self._is_covered = breaker.covers_all or breaker.covers(context.operation_type)
         return breaker
 

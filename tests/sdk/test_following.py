@@ -166,7 +166,7 @@ def test_the_more_particular_settings_go_over_the_others_and_all_over_the_proces
     said = layers(default={"max_failures": 7, "jitter": 0}, operation_type__t={"max_failures": 6})
     here.breakers.hear_all([], said)
     assert here.breakers["a"].config.max_failures == 7
-    assert here.breakers.of("t:m", "t").config.max_failures == 6
+    assert here.breakers.of("t:m", "t", 0.0).config.max_failures == 6
     here.breakers.hear_configuration("breaker", "t:m", {"max_failures": 5})
     config = here.breakers["t:m"].config
     assert (config.max_failures, config.jitter) == (5, 0)
