@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.configuration import read_configuration
-from tests.servers import ROOT, RunningServer
+from tests.live.breakers import act
+from tests.servers import ROOT, RunningServer, program
 
 README = (ROOT / "README.md").read_text()
 pytestmark = pytest.mark.sqlite_only
@@ -39,7 +42,7 @@ def environment(shared_server: RunningServer) -> dict[str, str]:
 def run(code: str, server: RunningServer, environment: dict[str, str], *command: str) -> str:
     """What `code` prints; the README's port is that of the server here."""
     done = subprocess.run(
-        [*command, code.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")],
+        [*map(str, command), code.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")],
         env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -69,6 +72,49 @@ def test_the_opentelemetry_example_arrives(shared_server: RunningServer, environ
     run(block("python", "OTLPSpanExporter"), shared_server, environment, sys.executable, "-c")
     (operation,) = stored(shared_server, environment, operation_type="chat", model="small-model")
     assert operation["parameters"] == {"temperature": 0.7}
+
+
+@pytest.fixture(scope="session")
+def esbuild(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Takes the types out of TypeScript."""
+    folder = tmp_path_factory.mktemp("typescript")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "tests" / "typescript" / name, folder / name)
+    install = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(install, cwd=folder, check=True, timeout=120)
+    return folder / "node_modules" / ".bin" / "esbuild"
+
+
+def test_the_typescript_example_guards_and_reports(
+    shared_server: RunningServer, environment: dict[str, str], esbuild: Path
+) -> None:
+    code = block("typescript", "permits")
+    to_javascript = [esbuild, "--loader=ts", "--format=esm", "--target=es2022"]
+    script = subprocess.run(to_javascript, input=code, capture_output=True, text=True, check=True).stdout
+    node = [program("node"), "--input-type=module", "-e"]
+    assert run(script, shared_server, environment, *node) == "audio for rain\n"
+    assert run(script, shared_server, environment, *node) == "audio for rain\n"
+    assert [each["outcome"] for each in stored(shared_server, environment, model="audioldm")][:2] == [
+        "success"
+    ] * 2
+    key = shared_server.create_key("ingest", "read", "control")
+    act(shared_server, key, "text_to_audio:audioldm", "force-open")
+    with pytest.raises(AssertionError, match="text_to_audio:audioldm is forced_open"):
+        run(script, shared_server, environment, *node)
+    act(shared_server, key, "text_to_audio:audioldm", "reset")
+
+
+def test_every_setting_of_a_breaker_stands_in_the_table_with_its_default() -> None:
+    part = README.partition("## Breakers")[2].partition("\n## ")[0]
+    told: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`[a-z_`, ]+`) \| ([^|]+) \|", part, re.MULTILINE):
+        named = re.findall(r"`([a-z_]+)`", names)
+        told |= dict(zip(named, defaults.split(", ") if len(named) > 1 else [defaults], strict=True))
+    values = BreakerConfig()._asdict()
+    assert told.keys() == values.keys()
+    for name, value in values.items():
+        if isinstance(value, int | float):
+            assert told[name] == f"{value:,g}", name
 
 
 def test_every_setting_stands_in_the_table_with_its_default() -> None:
