@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from featurememory import (
     CircuitBreakerError,
@@ -16,7 +16,7 @@ from featurememory import (
     __version__,
 )
 from featurememory.circuit_breaker.config import BreakerConfig
-from featurememory.circuit_breaker.events import BreakerStatus
+from featurememory.circuit_breaker.events import BreakerStatus, Transition
 from featurememory.sdk import GuardedOperation, Stats
 
 memory = FeatureMemory("http://127.0.0.1:8000", api_key="fm_...", breaker={"max_failures": 3})
@@ -40,6 +40,7 @@ with memory.operation("text_to_audio", model="audioldm", features=(1, 2), space=
     operation.attributes["clip"] = 7
     operation.parameters = {"steps": 50}
     operation.score(0.8)
+    operation.fail("silence")
 
 
 async def main() -> bytes:
@@ -60,6 +61,20 @@ def transcribe(clip: str) -> int:
 @memory.guard("transcription")
 async def transcribe_later(clip: str, *, language: str = "en") -> list[str]:
     return [clip, language]
+
+
+@memory.guard("transcription", ignore=ValueError, record=(OSError, TimeoutError), failure_if=lambda text: not text)
+def transcribe_strictly(clip: str) -> str:
+    return clip
+
+
+def told(name: str, transition: Transition) -> None:
+    assert_type(transition.cause == "reset", bool)
+
+
+memory.listen(told)
+memory = FeatureMemory(ignore=lambda error: "quota" in str(error))
+context = OperationContext("text_to_audio", record=OSError)
 
 
 @memory.guard("stream")
@@ -91,6 +106,7 @@ except (ConfigurationError, ResourceConstraintError, ValidationError) as error:
 assert_type(memory.breakers(), dict[str, BreakerStatus])
 assert_type(memory.stats(), Stats)
 assert_type(memory.stats().dropped, int)
+assert_type(memory.stats().breakers, Literal["fleet", "local"])
 assert_type(memory.following, bool)
 assert_type(memory.flush(timeout_s=1), bool)
 assert_type(memory.close(), bool)
