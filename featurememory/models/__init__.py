@@ -12,7 +12,7 @@ from featurememory.models.breaker import (
 )
 from featurememory.models.health import HealthSnapshot, ProcessRecord
 from featurememory.models.operation import Operation
-from featurememory.models.rollup import Rollup, Series
+from featurememory.models.rollup import Rollup, RollupMark, Series
 from featurememory.models.source import Source
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Operation",
     "ProcessRecord",
     "Rollup",
+    "RollupMark",
     "Series",
     "Source",
 ]

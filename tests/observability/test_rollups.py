@@ -20,7 +20,7 @@ from featurememory.ingestion.transaction import GroupTransaction, Submission
 from featurememory.models import Operation as StoredOperation
 from featurememory.models import Rollup, Series
 from featurememory.observability.histogram import Histogram
-from featurememory.observability.rollups import MINUTE, TOTAL, RollupKey, Tally, add_to_rollups, tally
+from featurememory.observability.rollups import HOUR, MINUTE, TOTAL, RollupKey, Tally, add_to_rollups, tally
 from tests.operations import operation
 
 OUTCOMES = ("success", "error", "timeout", "cancelled", "rejected")
@@ -30,19 +30,20 @@ _types = count()
 reports = st.tuples(
     st.sampled_from(["a", "b"]),
     st.sampled_from(OUTCOMES),
-    st.integers(0, 5 * 60 * 1_000_000 - 1),  # microseconds after BEGIN
+    st.sampled_from([timedelta(), timedelta(minutes=59, seconds=59), timedelta(hours=-30)])  # also late ones
+    | st.timedeltas(timedelta(), timedelta(minutes=5)),
     st.floats(0, 10_000),
 )
 groups = st.lists(st.lists(reports, max_size=12), max_size=4)
 
 
-def reported(operation_type: str, report: tuple[str, str, int, float]) -> Operation:
+def reported(operation_type: str, report: tuple[str, str, timedelta, float]) -> Operation:
     model, outcome, after, duration_ms = report
     return operation(
         operation_type=operation_type,
         model=model,
         outcome=outcome,
-        started_at=(BEGIN + timedelta(microseconds=after)).isoformat(),
+        started_at=(BEGIN + after).isoformat(),
         duration_ms=duration_ms,
     )
 
@@ -54,7 +55,8 @@ def recounted(operation_type: str) -> dict[tuple[int, datetime, str], tuple[Coun
     )
     for row in StoredOperation.objects.filter(operation_type=operation_type):
         minute = row.started_at.replace(second=0, microsecond=0)
-        for place in ((MINUTE, minute), (TOTAL, datetime.fromtimestamp(0, UTC))):
+        hour = minute.replace(minute=0)
+        for place in ((MINUTE, minute), (HOUR, hour), (TOTAL, datetime.fromtimestamp(0, UTC))):
             outcomes, durations = found[*place, row.model]
             outcomes[row.outcome] += 1
             if row.outcome != "rejected":
@@ -65,7 +67,7 @@ def recounted(operation_type: str) -> dict[tuple[int, datetime, str], tuple[Coun
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups)
 def test_rollups_equal_a_recount_of_the_operations(
-    db: None, groups: list[list[tuple[str, str, int, float]]]
+    db: None, groups: list[list[tuple[str, str, timedelta, float]]]
 ) -> None:
     operation_type = f"recount-{next(_types)}"
     store = GroupTransaction(SeriesRegistry(10_000, 10_000), Fleet(10_000)).store
@@ -98,6 +100,15 @@ def test_a_minute_begins_at_its_zeroth_second_and_ends_before_the_next() -> None
     assert tallies[RollupKey(TOTAL, 0, 7)].success == 4
 
 
+def test_an_hour_and_all_time_are_the_sum_of_the_minutes() -> None:
+    moments = {60.0: 1.0, 3_540.0: 2.0, 3_600.0: 4.0, 90_000.0: 8.0}
+    tallies = tally({7: [(at, Result("success", duration)) for at, duration in moments.items()]})
+
+    hours = {key.start: each.duration_sum_ms for key, each in tallies.items() if key.resolution == HOUR}
+    assert hours == {0: 3.0, 3_600: 4.0, 90_000: 8.0}
+    assert tallies[RollupKey(TOTAL, 0, 7)].histogram == Histogram(moments.values())
+
+
 def test_a_rejected_operation_is_counted_but_has_no_duration() -> None:
     tallies = tally({1: [(0.0, Result("rejected", 5_000.0)), (0.0, Result("cancelled", 2.0))]})
     total = tallies[RollupKey(TOTAL, 0, 1)]
@@ -113,9 +124,20 @@ def test_nothing_to_add_asks_the_database_nothing(django_assert_num_queries: obj
 def test_many_rows_take_as_many_statements_as_few(django_assert_max_num_queries: object, db: None) -> None:
     series = Series.objects.create(operation_type="many", model="", first_seen=timezone.now())
     timed = [(minute * 60.0, Result("success", 1.0)) for minute in range(60)]
+    with django_assert_max_num_queries(5):  # type: ignore[operator]
+        add_to_rollups(tally({series.pk: timed}))
     with django_assert_max_num_queries(4):  # type: ignore[operator]
         add_to_rollups(tally({series.pk: timed}))
-    assert Rollup.objects.filter(resolution=MINUTE, success=1).count() == 60
+    assert Rollup.objects.filter(resolution=MINUTE, success=2).count() == 60
+
+
+def test_more_rows_than_a_statement_takes_are_all_counted(db: None) -> None:
+    series = Series.objects.create(operation_type="very many", model="", first_seen=timezone.now())
+    timed = [(minute * 60.0, Result("error", 1.0)) for minute in range(1_000)]
+    for _ in range(2):
+        add_to_rollups(tally({series.pk: timed}))
+    assert Rollup.objects.filter(resolution=MINUTE, error=2).count() == 1_000
+    assert sum(Rollup.objects.filter(resolution=HOUR).values_list("error", flat=True)) == 2_000
 
 
 def test_concurrent_writers_lose_nothing(transactional_db: None) -> None:
