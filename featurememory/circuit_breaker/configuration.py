@@ -91,8 +91,8 @@ def configure(
         layers = Layers.stored()
         before = layers.of(scope, name)
         layers.set(scope, name, dict(values))
-        _check(layers, scope, name)
-        _apply(layers, _touched(scope, name).select_for_update().order_by("name"))
+        check_layer(layers, scope, name)
+        _apply(layers, touched_breakers(scope, name).select_for_update().order_by("name"))
         (sequence,) = next_sequence_numbers(1)
         row, _ = BreakerConfiguration.objects.update_or_create(
             scope=scope,
@@ -112,7 +112,8 @@ def configure(
     return Configured(row, bus.announce(sequence))
 
 
-def _touched(scope: str, name: str) -> QuerySet[Breaker]:
+def touched_breakers(scope: str, name: str) -> QuerySet[Breaker]:
+    """The breakers that lie under a layer."""
     if scope == Scope.BREAKER:
         return Breaker.objects.filter(name=name)
     return (
@@ -122,22 +123,38 @@ def _touched(scope: str, name: str) -> QuerySet[Breaker]:
     )
 
 
-def _check(layers: Layers, scope: str, name: str) -> None:
-    """The layer by itself, and with each it has to go together with."""
-    BreakerConfig.from_mapping(layers.of(scope, name))
+def check_layer(layers: Layers, scope: str, name: str) -> None:
+    """The layer with each that it has to go together with; ConfigurationError as `configure` raises it."""
+    alone = _wrong_alone(layers.of(scope, name))
+    touched = touched_breakers(scope, name).only("operation_type", "name")
+    if alone is not None and (scope == Scope.DEFAULT or (scope == Scope.BREAKER and not touched)):
+        raise alone
     if scope == Scope.DEFAULT:
         for row in BreakerConfiguration.objects.filter(scope=Scope.OPERATION_TYPE):
-            _check_effective(layers, row.name, "", f"operation type {row.name!r}")
+            _check_effective(layers, row.name, "", f"operation type {row.name!r}", alone)
     elif scope == Scope.OPERATION_TYPE:
-        _check_effective(layers, name, "", "the settings of all breakers")
-    for breaker in _touched(scope, name).only("operation_type", "name"):
-        _check_effective(layers, breaker.operation_type, breaker.name, f"breaker {breaker.name!r}")
+        _check_effective(layers, name, "", "the settings of all breakers", alone)
+    for breaker in touched:
+        _check_effective(layers, breaker.operation_type, breaker.name, f"breaker {breaker.name!r}", alone)
 
 
-def _check_effective(layers: Layers, operation_type: str, name: str, whose: str) -> None:
+def _wrong_alone(values: Mapping[str, Any]) -> ConfigurationError | None:
+    try:
+        BreakerConfig.from_mapping(values)
+    except ConfigurationError as wrong:
+        return wrong
+    return None
+
+
+def _check_effective(
+    layers: Layers, operation_type: str, name: str, whose: str, alone: ConfigurationError | None
+) -> None:
+    """`alone` is what is wrong without the other layers, which may as well put it right."""
     try:
         layers.effective(operation_type, name, {})
     except ConfigurationError as wrong:
+        if alone is not None and str(alone) == str(wrong):
+            raise alone from None
         raise ConfigurationError(f"Together with {whose}: {wrong}", **wrong.data) from None
 
 

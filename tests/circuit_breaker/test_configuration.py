@@ -33,6 +33,20 @@ def set_for(scope: Scope, name: str = "", **values: Any) -> None:
     configure(scope, name, values, actor="olga", reason="a test")
 
 
+def test_a_layer_may_lean_on_the_one_below() -> None:
+    fail(1)
+    set_for(Scope.DEFAULT, window_size=500)
+    set_for(Scope.OPERATION_TYPE, "t", minimum_calls=200)
+    set_for(Scope.BREAKER, "t:m", minimum_calls=300)
+    assert Breaker.objects.get().config == {"window_size": 500, "minimum_calls": 300}
+
+
+def test_what_is_wrong_by_itself_is_not_blamed_on_another_layer() -> None:
+    fail(1)
+    with pytest.raises(ConfigurationError, match=r"^max_failures = -1 is not possible"):
+        set_for(Scope.OPERATION_TYPE, "t", max_failures=-1)
+
+
 def test_the_more_particular_layer_goes_over_the_others() -> None:
     fail(1)
     set_for(Scope.DEFAULT, max_failures=7, reset_timeout_ms=2_000)
