@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from featurememory.admin.confirmation import confirm
 from featurememory.admin.records import RecordAdmin
-from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, order_of
+from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, Done, carry_out
 from featurememory.models import Breaker
 
 
@@ -48,6 +48,7 @@ class BreakerAdmin(RecordAdmin):
         return super().change_view(request, object_id, form_url, offered | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern]:
+        """With the confirmation page of each action."""
         acts = [
             path(
                 f"<int:pk>/{slug}/",
@@ -63,9 +64,8 @@ class BreakerAdmin(RecordAdmin):
         """The confirmation page of one action, and the action."""
         chosen = ACTIONS[action]
 
-        def command(breaker: Breaker, given: dict[str, Any]) -> str:
-            chosen.command(breaker.name, order_of(given, request.user.get_username(), timezone.now()))
-            return f"Breaker {breaker.name} {chosen.done}"
+        def command(breaker: Breaker, given: dict[str, Any]) -> Done:
+            return carry_out(chosen, breaker.name, given, request.user.get_username(), timezone.now())
 
         return confirm(
             self,

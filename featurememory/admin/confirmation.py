@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from featurememory.circuit_breaker.operator_actions import ReasonForm
+from featurememory.circuit_breaker.operator_actions import Done, ReasonForm
 from featurememory.errors import ValidationError
 
 
@@ -25,10 +25,11 @@ def confirm(
     title: str,
     verb: str,
     consequence: str,
-    act: Callable[[Any, dict[str, Any]], str],
+    act: Callable[[Any, dict[str, Any]], Done | str],
     form_class: type[ReasonForm] = ReasonForm,
 ) -> HttpResponse:
-    """GET asks for the reason; POST calls `act` with the object and the cleaned form, and shows what it returns."""
+    """GET asks for the reason; POST calls `act` with the object and the cleaned form, and shows what it returns: as
+    success, unless it says that something is left to wait for."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
     found: Model | None = model_admin.get_object(request, str(pk))
@@ -37,11 +38,13 @@ def confirm(
     form = form_class(request.POST or None)
     if form.is_valid():
         try:
-            message = act(found, form.cleaned_data)
+            done = act(found, form.cleaned_data)
         except ValidationError as refused:
             form.add_error("reason", str(refused))
         else:
-            messages.success(request, message)
+            if not isinstance(done, Done):
+                done = Done(done, went_well=True)
+            messages.add_message(request, messages.SUCCESS if done.went_well else messages.WARNING, done.text)
             opts = model_admin.opts
             return redirect(f"{model_admin.admin_site.name}:{opts.app_label}_{opts.model_name}_change", pk)
     context = model_admin.admin_site.each_context(request) | {
