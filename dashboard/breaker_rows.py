@@ -1,62 +1,102 @@
-"""A breaker as pages show it."""
+"""Breakers as the list shows them: those that need an eye first."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Self
+from urllib.parse import urlencode
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 
+from dashboard.breaker_figures import failed, in_a_row
+from dashboard.breaker_history import TransitionView, view_transition, with_newest_events
+from dashboard.breaker_spread import Spread, spread_of
 from dashboard.status import why
-from dashboard.words import BREAKER_STATES, Look, plural, share
+from dashboard.words import BREAKER_STATES, Look
+from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.circuit_breaker.events import BreakerStatus
+from featurememory.circuit_breaker.operator_actions import HELD_STATES
 from featurememory.circuit_breaker.storage import machine_of
-from featurememory.models import Breaker, BreakerEvent
+from featurememory.live.followers import connected_followers
+from featurememory.models import Breaker, BreakerEvent, Follower
 
-LAST_TRANSITIONS = 5
 MOST = 200
-_RANK = {"forced_open": 0, "open": 1, "half_open": 2, "disabled": 3, "metrics_only": 4, "closed": 5}
+NOT_CLOSED = "not_closed"
+_RANK = ("open", "forced_open", "half_open", "disabled", "metrics_only", "closed")
 
 
 @dataclass(frozen=True, slots=True)
-class TransitionView:
-    event: BreakerEvent
-    before: Look
-    after: Look
-    why: str
-    by_operator: bool
+class Filter:
+    """What the reader wants to see; it stands in the address."""
+
+    state: str = ""
+    """One of the states, NOT_CLOSED, or empty for all."""
+    text: str = ""
+    only: tuple[int, ...] = ()
+    """Just these rows."""
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> Self:
+        """`?state=open&text=whisper&only=1,2`; what makes no sense is left out."""
+        state = given.get("state", "")
+        only = [int(each) for each in given.get("only", "").split(",") if each.isascii() and each.isdigit()]
+        return cls(
+            state if state in (*BREAKER_STATES, NOT_CLOSED) else "",
+            given.get("text", "").replace("\0", "").strip(),
+            tuple(each for each in only if each < 2**63)[:MOST],
+        )
+
+    @property
+    def query(self) -> str:
+        given = {"state": self.state, "text": self.text, "only": ",".join(map(str, self.only))}
+        return urlencode({key: value for key, value in given.items() if value})
+
+    @property
+    def for_all(self) -> Filter:
+        """What acting on all of them touches: where no state was asked for, those that are not closed."""
+        return self if self.state or self.only else replace(self, state=NOT_CLOSED)
+
+    def choose(self) -> QuerySet[Breaker]:
+        """The breakers that fit it, those that need an eye first."""
+        order = Case(
+            *(When(state=state, then=Value(place)) for place, state in enumerate(_RANK)),
+            output_field=IntegerField(),
+        )
+        breakers = Breaker.objects.order_by(order, "name")
+        if self.only:
+            breakers = breakers.filter(pk__in=self.only)
+        if self.state == NOT_CLOSED:
+            breakers = breakers.exclude(state=Breaker.State.CLOSED)
+        elif self.state:
+            breakers = breakers.filter(state=self.state)
+        return breakers.filter(name__icontains=self.text) if self.text else breakers
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRow:
-    """`by_itself` is the state it computed, where an operator laid another over it."""
+    """One breaker at one moment.
+
+    `look` is what callers meet, `computed` what it comes to by itself; they differ while `is_held`. `until` is the
+    end of an operator's hold, `may_probe_at` when it may probe, in time to come or, with `may_probe`, already past.
+    """
 
     breaker: Breaker
+    config: BreakerConfig
     status: BreakerStatus
     look: Look
-    by_itself: Look | None
+    computed: Look
+    is_held: bool
     why: str
+    since: datetime
+    until: datetime | None
     in_a_row: str
     failed: str
     may_probe_at: datetime | None
+    may_probe: bool
     transitions: tuple[TransitionView, ...]
-
-
-def list_breakers(state: str, text: str, now: datetime) -> list[BreakerRow]:
-    """Up to MOST breakers, those that need an eye first; two queries."""
-    newest = Prefetch(
-        "events", BreakerEvent.objects.order_by("-sequence")[:LAST_TRANSITIONS], to_attr="newest"
-    )
-    found = _filtered(state, text).prefetch_related(newest)[:MOST]
-    rows = [show(breaker, breaker.newest, now) for breaker in found]
-    return sorted(rows, key=lambda row: (_RANK[row.breaker.state], row.breaker.name))
-
-
-def _filtered(state: str, text: str) -> QuerySet[Breaker]:
-    breakers = Breaker.objects.order_by("-changed_at")
-    if state in BREAKER_STATES:
-        breakers = breakers.filter(state=state)
-    return breakers.filter(name__icontains=text) if text else breakers
+    spread: Spread | None
 
 
 def count_states() -> dict[str, int]:
@@ -64,46 +104,67 @@ def count_states() -> dict[str, int]:
     return dict(Breaker.objects.order_by().values_list("state").annotate(Count("pk")))
 
 
-def show(breaker: Breaker, newest: list[BreakerEvent], now: datetime) -> BreakerRow:
-    """`newest` are its latest events, newest first."""
+def list_breakers(chosen: Filter, now: datetime) -> list[BreakerRow]:
+    """Up to MOST of the chosen breakers; three queries, however many there are."""
+    followers = connected_followers(now)
+    return [
+        show(breaker, newest, act, followers, now)
+        for breaker, newest, act in with_newest_events(chosen.choose()[:MOST])
+    ]
+
+
+def rows_named(names: Iterable[str], now: datetime) -> tuple[list[BreakerRow], list[str]]:
+    """The rows of the named breakers, up to MOST, and the names that there are no breakers of."""
+    wanted = list(dict.fromkeys(name for name in names if "\0" not in name))[:MOST]
+    followers = connected_followers(now)
+    found = with_newest_events(Filter().choose().filter(name__in=wanted))
+    rows = [show(breaker, newest, act, followers, now) for breaker, newest, act in found]
+    known = {row.breaker.name for row in rows}
+    return rows, [name for name in wanted if name not in known]
+
+
+def show(
+    breaker: Breaker,
+    newest: list[BreakerEvent],
+    act: BreakerEvent | None,
+    followers: Iterable[Follower],
+    now: datetime,
+) -> BreakerRow:
+    """`newest` are its latest events, newest first, `act` an operator's latest."""
     machine = machine_of(breaker)
     status = machine.status(now.timestamp())
-    held = breaker.state != breaker.computed_state
-    waits = breaker.state == Breaker.State.OPEN and status.may_probe_at is not None
+    lapsed = breaker.state in HELD_STATES and status.overlay is None
+    held_by = act if act is not None and act.to_state == status.overlay else None
     return BreakerRow(
         breaker=breaker,
+        config=machine.config,
         status=status,
-        look=BREAKER_STATES[breaker.state],
-        by_itself=BREAKER_STATES[breaker.computed_state] if held else None,
-        why=why(newest[0]) if newest else "It has not changed since it came into being.",
-        in_a_row=_in_a_row(status, machine.config.max_failures),
-        failed=_failed(status),
-        may_probe_at=datetime.fromtimestamp(status.may_probe_at, UTC)
-        if waits and status.may_probe_at
-        else None,
-        transitions=tuple(transition(event) for event in newest),
+        look=BREAKER_STATES[status.state],
+        computed=BREAKER_STATES[status.computed_state],
+        is_held=status.overlay is not None,
+        why=_why(breaker, held_by or (newest[0] if newest else None), lapsed=lapsed),
+        since=_since(breaker, held_by, lapsed=lapsed),
+        until=_moment(status.overlay_until),
+        in_a_row=in_a_row(status, machine.config),
+        failed=failed(status, machine.config),
+        may_probe_at=_moment(status.may_probe_at),
+        may_probe=status.may_probe_at is not None and status.may_probe_at <= now.timestamp(),
+        transitions=tuple(view_transition(event) for event in newest),
+        spread=None if act is None else spread_of(act, followers, now),
     )
 
 
-def transition(event: BreakerEvent) -> TransitionView:
-    before, after = BREAKER_STATES[event.from_state], BREAKER_STATES[event.to_state]
-    return TransitionView(event, before, after, why(event), bool(event.actor))
+def _why(breaker: Breaker, event: BreakerEvent | None, *, lapsed: bool) -> str:
+    if lapsed:  # nobody has called since, and the job that writes it down has yet to come by
+        return f"The time of “{BREAKER_STATES[breaker.state].word.lower()}” is over."
+    return why(event) if event else "It has not changed since it came into being."
 
 
-def _in_a_row(status: BreakerStatus, limit: int) -> str:
-    if status.consecutive_failures == 0:
-        return ""
-    if limit == 0:
-        return f"{plural(status.consecutive_failures, 'failure')} in a row"
-    return f"{status.consecutive_failures} of {plural(limit, 'failure')} in a row"
+def _since(breaker: Breaker, held_by: BreakerEvent | None, *, lapsed: bool) -> datetime:
+    if lapsed and (ended := _moment(breaker.machine.get("overlay_until"))):
+        return ended
+    return held_by.at if held_by else breaker.changed_at
 
 
-def _failed(status: BreakerStatus) -> str:
-    if not status.calls:
-        return "no call in the window"
-    if not status.failures and status.calls == 1:
-        return "the one call in the window did not fail"
-    if not status.failures:
-        return f"none of the last {plural(status.calls, 'call')} failed"
-    figures = f"{status.failures} of the last {plural(status.calls, 'call')} failed"
-    return figures if status.failure_rate is None else f"{figures} ({share(status.failure_rate / 100)})"
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,12 +1,14 @@
 """The dashboard's addresses.
 
-A breaker's name may hold slashes; the addresses that act on one therefore stand before the one that shows it.
+A breaker's name may hold slashes; the addresses that act on one therefore stand before the one that shows it, and
+what belongs to no single breaker has a path of its own.
 """
 
 from django.contrib.auth import views as accounts
 from django.urls import path, reverse_lazy
 
-from dashboard.views import breakers, overview
+from dashboard.views import breaker_acts, breaker_settings, breakers, overview
+from featurememory.circuit_breaker.configuration import Scope
 from featurememory.circuit_breaker.operator_actions import ACTIONS
 
 urlpatterns = [
@@ -17,10 +19,25 @@ urlpatterns = [
     path("overview/chart.csv", overview.chart_csv, name="chart-csv"),
     path("breakers/", breakers.breakers, name="breakers"),
     *(
-        path(f"breakers/<path:name>/{slug}/", breakers.act, {"action": slug}, name=f"breaker-{slug}")
+        path(f"breakers/<path:name>/{slug}/", breaker_acts.act, {"action": slug}, name=f"breaker-{slug}")
         for slug in ACTIONS
     ),
     path("breakers/<path:name>/", breakers.breaker, name="breaker"),
+    path("breaker-events/<int:sequence>/", breakers.event, name="breaker-event"),
+    path("breaker-resets/", breaker_acts.reset_many, name="breaker-resets"),
+    path("breaker-settings/", breaker_settings.settings, {"scope": Scope.DEFAULT}, name="breaker-settings"),
+    path(
+        "breaker-settings/operation-type/<path:name>/",
+        breaker_settings.settings,
+        {"scope": Scope.OPERATION_TYPE},
+        name="breaker-settings-of-type",
+    ),
+    path(
+        "breaker-settings/breaker/<path:name>/",
+        breaker_settings.settings,
+        {"scope": Scope.BREAKER},
+        name="breaker-settings-of",
+    ),
     path("login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", accounts.LogoutView.as_view(), name="logout"),
     path(

@@ -28,6 +28,31 @@ BREAKER_STATES = {
         "Only measuring", "eye", "off", "lets every call through and shows what it would have done"
     ),
 }
+CAUSES = {
+    "max_failures": "Failures in a row",
+    "failure_rate": "Failure rate",
+    "slow_call_rate": "Slow-call rate",
+    "tripped": "A process’s own breaker opened",
+    "reset_timeout": "Its waiting time was over",
+    "probes_succeeded": "Probes succeeded",
+    "probe_failed": "Probes failed",
+    "probe_expired": "Probes were not heard of",
+    "half_open_expired": "The probes took too long",
+    "forced_open": "Forced open by an operator",
+    "disabled": "Disabled by an operator",
+    "metrics_only": "Set to only measure by an operator",
+    "overlay_ended": "The operator’s time was over",
+    "released": "Released by an operator",
+    "reset": "Reset by an operator",
+    "fleet": "It followed the fleet",
+}
+OUTCOMES = {
+    "success": Look("Success", "check", "ok"),
+    "error": Look("Error", "stop", "bad"),
+    "timeout": Look("Time-out", "clock", "bad"),
+    "cancelled": Look("Cancelled", "pause", "off"),
+    "rejected": Look("Rejected", "hand", "off"),
+}
 HEALTH = {
     "healthy": Look("Healthy", "check", "ok"),
     "degraded": Look("Degraded", "warning", "warn"),

@@ -1,42 +1,40 @@
-"""Breakers: all of them, one of them, and an operator's hand on one."""
+"""Breakers: all of them, one of them, and one of its changes."""
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
-from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
-from dashboard.breaker_rows import MOST, count_states, list_breakers, show, transition
+from dashboard.breaker_causes import MOST as MOST_CAUSES
+from dashboard.breaker_causes import read_causes
+from dashboard.breaker_history import view_transition
+from dashboard.breaker_page import read_breaker_page, read_place
+from dashboard.breaker_rows import MOST, NOT_CLOSED, Filter, count_states, list_breakers
 from dashboard.views.signed_in import is_refresh, signed_in
-from dashboard.words import BREAKER_STATES
-from featurememory.circuit_breaker.operator_actions import ACTIONS, PERMISSION, order_of
-from featurememory.circuit_breaker.storage import UnknownBreaker
-from featurememory.errors import ValidationError
+from dashboard.words import BREAKER_STATES, CAUSES
+from featurememory.circuit_breaker.config import BreakerConfig
+from featurememory.circuit_breaker.operator_actions import ACTIONS
 from featurememory.models import Breaker, BreakerEvent
-
-EVENTS_SHOWN = 50
 
 
 @require_safe
 @signed_in
 def breakers(request: HttpRequest) -> HttpResponse:
-    """`?state=open&text=whisper`; the refresh gets the rows alone."""
-    state, text = request.GET.get("state", ""), request.GET.get("text", "").strip()
-    rows = list_breakers(state, text, timezone.now())
+    """`?state=open&text=whisper`, or `?only=1,2`; the refresh gets the rows alone."""
+    chosen = Filter.read(request.GET)
+    rows = list_breakers(chosen, timezone.now())
     counts = count_states()
+    total = sum(counts.values())
     context = {
         "rows": rows,
-        "state": state if state in BREAKER_STATES else "",
-        "text": text,
-        "total": sum(counts.values()),
+        "chosen": chosen,
+        "total": total,
+        "not_closed": total - counts.get(Breaker.State.CLOSED, 0),
         "counts": [(key, look, counts.get(key, 0)) for key, look in BREAKER_STATES.items()],
         "shown_most": MOST if len(rows) == MOST else 0,
-        "query": urlencode({key: value for key, value in (("state", state), ("text", text)) if value}),
+        "NOT_CLOSED": NOT_CLOSED,
     }
     return render(
         request, "breakers/_rows.html" if is_refresh(request) else "breakers/breakers.html", context
@@ -48,41 +46,28 @@ def breakers(request: HttpRequest) -> HttpResponse:
 def breaker(request: HttpRequest, name: str) -> HttpResponse:
     """One breaker with its history, newest first; `?before=` goes back."""
     found = get_object_or_404(Breaker, name=name)
-    events = BreakerEvent.objects.filter(breaker=found).order_by("-sequence")
-    newest = list(events[:1])
-    before = request.GET.get("before", "")
-    page = events.filter(sequence__lt=int(before)) if before.isascii() and before.isdigit() else events
-    shown = list(page[: EVENTS_SHOWN + 1])
-    context = {
-        "row": show(found, newest, timezone.now()),
-        "timeline": [transition(event) for event in shown[:EVENTS_SHOWN]],
-        "older": shown[EVENTS_SHOWN - 1].sequence if len(shown) > EVENTS_SHOWN else None,
-        "before": before,
-        "actions": [action for action in ACTIONS.values() if action.suits(found.state)],
-    }
+    before = read_place(request.GET)
+    page = read_breaker_page(found, before, timezone.now())
+    actions = [action for action in ACTIONS.values() if action.suits(page.row.status.state)]
+    context = {"page": page, "row": page.row, "before": before, "actions": actions}
     return render(
         request, "breakers/_breaker.html" if is_refresh(request) else "breakers/breaker.html", context
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_safe
 @signed_in
-@permission_required(PERMISSION, raise_exception=True)
-def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
-    """GET asks for the reason; POST acts, says so on the breaker's page, and may be repeated without harm."""
-    found = get_object_or_404(Breaker, name=name)
-    chosen = ACTIONS[action]
-    form = chosen.form(request.POST or None)
-    if form.is_valid():
-        try:
-            chosen.command(name, order_of(form.cleaned_data, request.user.get_username(), timezone.now()))
-        except UnknownBreaker as gone:
-            raise Http404(str(gone)) from None
-        except ValidationError as refused:
-            form.add_error("reason", str(refused))
-        else:
-            messages.success(request, f"Breaker {name} {chosen.done}")
-            return redirect("breaker", name=name)
-    newest = list(BreakerEvent.objects.filter(breaker=found).order_by("-sequence")[:1])
-    context = {"row": show(found, newest, timezone.now()), "action": chosen, "form": form}
-    return render(request, "breakers/act.html", context, status=422 if form.errors else 200)
+def event(request: HttpRequest, sequence: int) -> HttpResponse:
+    """One change of one breaker: its figures, and the operations that were stored up to it."""
+    found = get_object_or_404(BreakerEvent.objects.select_related("breaker"), sequence=sequence)
+    config = BreakerConfig.from_mapping(found.breaker.config if found.breaker else {})
+    causes = read_causes(found, config.slow_call_duration_ms)
+    context = {
+        "change": view_transition(found),
+        "cause": CAUSES.get(found.cause, found.cause),
+        "config": config,
+        "causes": causes,
+        "failed": sum(cause.failed for cause in causes),
+        "shown_most": MOST_CAUSES if len(causes) == MOST_CAUSES else 0,
+    }
+    return render(request, "breakers/event.html", context)

@@ -1,21 +1,27 @@
 // Refreshes parts of the page: <... data-live="5" hx-get="..." hx-trigger="refresh"> every 5 s, never while the tab
-// is hidden; a change of state makes every part due at once. Two refreshes of a part that failed in a row show the
-// stale banner; the next that succeeds takes it away.
+// is hidden; a change of state makes every part due at once, and while a part shows something with data-soon, more is
+// expected within a second. Two refreshes of a part that failed in a row show the stale banner; the next that succeeds
+// takes it away.
 
 const TOLERATED = 1;
+const SOON = 1000;
 const skew = Date.parse(document.documentElement.dataset.now) - Date.now();
 const parts = new Map();
 
 for (const element of document.querySelectorAll("[data-live]")) {
   const every = Number(element.dataset.live) * 1000;
-  parts.set(element, { every, due: performance.now() + every, failures: 0 });
+  parts.set(element, { every, due: performance.now() + wait(element, every), failures: 0 });
+}
+
+function wait(element, every) {
+  return element.querySelector("[data-soon]") ? Math.min(SOON, every) : every;
 }
 
 function refreshWhatIsDue() {
   if (document.hidden) return;
   for (const [element, part] of parts) {
     if (performance.now() < part.due) continue;
-    part.due = performance.now() + part.every;
+    part.due = performance.now() + wait(element, part.every);
     htmx.trigger(element, "refresh");
   }
 }

@@ -1,4 +1,5 @@
-// A refresh leaves alone what the reader has in hand: open details, drawn charts, running times, and the order of rows.
+// A refresh leaves alone what the reader has in hand: open details, ticked boxes, drawn charts, running times, and the
+// order of rows.
 
 const keepsAsIs = (old, fresh) =>
   old.nodeType === Node.ELEMENT_NODE &&
@@ -7,7 +8,8 @@ const keepsAsIs = (old, fresh) =>
 
 Object.assign(Idiomorph.defaults.callbacks, {
   beforeNodeMorphed: (old, fresh) => !keepsAsIs(old, fresh),
-  beforeAttributeUpdated: (name, element) => !(name === "open" && element.localName === "details"),
+  beforeAttributeUpdated: (name, element) =>
+    !(name === "open" && element.localName === "details") && !(name === "checked" && element.type === "checkbox"),
 });
 
 function inTheReadersOrder(container, fresh) {

@@ -16,8 +16,11 @@ from featurememory.circuit_breaker.commands import Order, disable_breaker, force
 from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.models import (
     Breaker,
+    BreakerEvent,
+    Follower,
     HealthSnapshot,
     LiveSequence,
+    LocalTransition,
     Operation,
     ProcessRecord,
     Rollup,
@@ -31,6 +34,7 @@ from featurememory.roles import OPERATOR, VIEWER
 
 PASSWORD = "correct horse battery staple"
 HISTORY = timedelta(minutes=100)
+BREAKERS_SINCE = timedelta(hours=30)
 INCIDENT = timedelta(minutes=24)
 OPERATIONS_LISTED = 120
 
@@ -83,6 +87,7 @@ def normal(now: datetime) -> None:
     _processes(now, queue_depth=240)
     _snapshots(now, lambda _: chance.uniform(0.004, 0.05))
     _sources(now, dropped=0)
+    _followers(now, behind=0)
 
 
 def incident(now: datetime) -> None:
@@ -93,12 +98,17 @@ def incident(now: datetime) -> None:
     _store(
         [(Kind("text_to_speech", OTHER, 3, 900, 0.5, 0.0), now - timedelta(minutes=5), "success", 912.0)], now
     )
+    for hours in (19, 7):
+        _trip(KINDS[0], [now - timedelta(hours=hours)])
+        _tell_breaker(KINDS[0], "success", 3, (now - timedelta(hours=hours, minutes=-17)).timestamp())
     _trip(KINDS[0], [now - timedelta(seconds=ago) for ago in (860, 610, 330, 95, 21)])
     _trip(KINDS[2], [now - timedelta(seconds=74)])
     _tell_breaker(KINDS[2], "success", 1, (now - timedelta(seconds=60)).timestamp())
-    swap = Order("olga", "GPU 3 is being swapped, back at 15:30", request_id=UUID(int=1))
-    force_open_breaker(KINDS[1].breaker, swap)
+    reason, until = "GPU 3 is being swapped, back at 15:30", now + timedelta(minutes=38)
+    force_open_breaker(KINDS[1].breaker, Order("olga", reason, until, request_id=UUID(int=1)))
     disable_breaker(KINDS[3].breaker, Order("olga", "probing the new checkpoint by hand"))
+    _followers(now, behind=1)
+    _alone(KINDS[0], now)
     _processes(now, queue_depth=14_800)
     _snapshots(now, lambda at: chance.uniform(0.004, 0.05) if at < began else 0.78 * (at - began) / INCIDENT)
     _sources(now, dropped=1_204)
@@ -128,7 +138,8 @@ def _store(happened: list[Happened], now: datetime) -> None:
     _roll_up(happened, series)
     for kind in kinds:
         if kind.model != OTHER:
-            _tell_breaker(kind, "success", 100, (now - HISTORY).timestamp())
+            _tell_breaker(kind, "success", 100, (now - BREAKERS_SINCE).timestamp())
+            _tell_breaker(kind, "success", 20, (now - HISTORY).timestamp())
     newest = sorted(happened, key=lambda each: each[1])[-OPERATIONS_LISTED:]
     known = Operation.objects.count()
     Operation.objects.bulk_create(
@@ -187,6 +198,43 @@ def _tell_breaker(kind: Kind, result: Literal["success", "failure"], times: int,
     told = BreakerResults(kind.operation_type, kind.model, [Result(at, at, result, 0.0)] * times)
     with transaction.atomic():
         Fleet(max_breakers=100).observe({kind.breaker: told}, at)
+
+
+def _followers(now: datetime, *, behind: int) -> None:
+    """Three processes follow the breakers and go on to; `behind` of them have yet to hear of the last event."""
+    newest = BreakerEvent.objects.first()
+    for number in range(3):
+        heard = newest.sequence - (number < behind) if newest else 0
+        Follower.objects.create(
+            instance=f"orchestrator-{number}:4711:9f2c",
+            connected_at=now - timedelta(hours=9),
+            seen_at=now + timedelta(hours=1),
+            applied=heard,
+            applied_at=newest.at + timedelta(milliseconds=9 + number) if newest else None,
+        )
+
+
+def _alone(kind: Kind, now: datetime) -> None:
+    """One process lost the server for a while, and went by what it saw itself."""
+    told = [
+        (1, 41, "closed", "open", "max_failures", "5 failures in a row reached max_failures = 5"),
+        (2, 40, "open", "half_open", "reset_timeout", "the reset time-out is over; probes decide"),
+        (3, 39, "half_open", "closed", "probes_succeeded", "3 of 3 probes succeeded"),
+    ]
+    LocalTransition.objects.bulk_create(
+        LocalTransition(
+            instance="orchestrator-2:4711:9f2c",
+            number=number,
+            name=kind.breaker,
+            from_state=before,
+            to_state=after,
+            cause=cause,
+            message=message,
+            at=now - timedelta(minutes=minutes),
+            received_at=now - timedelta(minutes=38),
+        )
+        for number, minutes, before, after, cause, message in told
+    )
 
 
 def _processes(now: datetime, *, queue_depth: int) -> None:

@@ -1,212 +1,213 @@
-"""The breakers' pages and an operator's hand on one."""
+"""The list of breakers: which stand first, which are shown, what each row says."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
+import time_machine
+from django.db import connection
 from django.test import Client
-from django.urls import reverse
+from django.test.utils import CaptureQueriesContext
 
-from featurememory.models import AuditEntry, Breaker, BreakerEvent
+from featurememory.circuit_breaker.commands import (
+    Order,
+    force_open_breaker,
+    only_measure_breaker,
+    reset_breaker,
+)
+from featurememory.models import Breaker
 from tests.browser.scenarios import KINDS
+from tests.dashboard.breakers import closed, flapped, follower, newest_event, opened, tell
 
 Build = Callable[[str], None]
 SignIn = Callable[[str], Client]
 AUDIOLDM, MUSICGEN = KINDS[0].breaker, KINDS[1].breaker
 
 
-def _page(client: Client, path: str = "/breakers/", **headers: str) -> str:
+def page_of(client: Client, path: str = "/breakers/", **headers: str) -> str:
     response = client.get(path, headers=headers)
     assert response.status_code == 200
     return response.content.decode()
 
 
-def test_breakers_that_need_an_eye_stand_first(situation: Build, sign_in: SignIn) -> None:
-    situation("incident")
+def names(page: str) -> list[str]:
+    return re.findall(r'<a class="name" href="[^"]*">([^<]*)</a>', page)
 
-    page = _page(sign_in("viktor"))
 
-    order = [page.index(f">{name}</a>") for name in (MUSICGEN, AUDIOLDM, KINDS[2].breaker, KINDS[3].breaker)]
-    assert order == sorted(order)
+def test_breakers_that_need_an_eye_stand_first(db: None, sign_in: SignIn, now: datetime) -> None:
+    for name in "abcdefg":
+        closed(name, now)
+    opened("g", now)
+    force_open_breaker("f", Order("olga", "x"))
+    opened("e", now - timedelta(minutes=1))
+    tell("e", "success", 1, now)
+    only_measure_breaker("d", Order("olga", "x"))
+
+    assert names(page_of(sign_in("viktor"))) == ["g", "f", "e", "d", "a", "b", "c"]
+
+
+def test_those_that_need_an_eye_are_shown_even_if_they_changed_long_ago(
+    db: None, sign_in: SignIn, now: datetime
+) -> None:
+    opened("old trouble", now - timedelta(days=3))
+    Breaker.objects.bulk_create(Breaker(name=f"b{n:03}", changed_at=now, created_at=now) for n in range(250))
+
+    page = page_of(sign_in("viktor"))
+
+    assert names(page)[0] == "old trouble"
+    assert len(names(page)) == 200
+    assert "These are the 200 that need an eye first" in page
 
 
 def test_a_forced_state_is_told_from_what_the_breaker_computed(situation: Build, sign_in: SignIn) -> None:
     situation("incident")
-    client = sign_in("viktor")
 
-    assert "by itself closed" in _page(client, "/breakers/?state=forced_open")
-    assert "by itself it would be <strong>closed</strong>" in _page(
-        client, reverse("breaker", args=[MUSICGEN])
-    )
+    page = page_of(sign_in("viktor"), "/breakers/?state=forced_open")
+
+    assert "by itself closed" in page
+    assert re.search(r'ends <time [^>]*data-show="countdown"', page)
 
 
 def test_filters_come_from_the_address(situation: Build, sign_in: SignIn) -> None:
     situation("incident")
     client = sign_in("viktor")
+    chosen = Breaker.objects.filter(name__in=(AUDIOLDM, MUSICGEN)).values_list("pk", flat=True)
 
-    assert _page(client, "/breakers/?state=open").count("<li id=") == 1
-    assert _page(client, "/breakers/?text=EMBEDDING").count("<li id=") == 2
-    assert "None of the 6 breakers fits the filter" in _page(client, "/breakers/?text=nobody")
-    assert _page(client, "/breakers/?state=nonsense").count("<li id=") == 6
-
-
-def test_no_breaker_yet_is_another_sentence(situation: Build, sign_in: SignIn) -> None:
-    situation("empty")
-
-    assert "No breaker yet." in _page(sign_in("viktor"))
+    assert names(page_of(client, "/breakers/?state=open")) == [AUDIOLDM]
+    assert len(names(page_of(client, "/breakers/?state=not_closed"))) == 4
+    assert len(names(page_of(client, "/breakers/?text=EMBEDDING"))) == 2
+    assert len(names(page_of(client, "/breakers/?only=" + ",".join(map(str, chosen))))) == 2
+    assert "None of the 6 breakers fits the filter" in page_of(client, "/breakers/?text=nobody")
 
 
-def test_the_list_asks_a_handful_of_queries(
-    situation: Build, sign_in: SignIn, django_assert_max_num_queries: Any
+@pytest.mark.parametrize("query", ["state=nonsense", "text=%00", "only=x,-1,", f"only={10**30}"])
+def test_what_makes_no_sense_in_the_address_filters_nothing(
+    situation: Build, sign_in: SignIn, query: str
 ) -> None:
     situation("incident")
+
+    assert len(names(page_of(sign_in("viktor"), f"/breakers/?{query}"))) == 6
+
+
+def test_no_breaker_yet_says_how_one_comes_into_being(situation: Build, sign_in: SignIn) -> None:
+    situation("empty")
+
+    page = page_of(sign_in("olga"))
+
+    assert "No breaker yet. One comes into being with the first operation" in page
+    assert "Reset" not in page
+
+
+def test_an_open_breaker_counts_down_and_then_says_what_it_waits_for(
+    db: None, sign_in: SignIn, now: datetime
+) -> None:
+    opened("b", now)
     client = sign_in("viktor")
 
-    with django_assert_max_num_queries(7):
-        _page(client)
+    with time_machine.travel(now, tick=False):
+        assert "Next probe <time" in page_of(client)
+    with time_machine.travel(now + timedelta(seconds=2), tick=False):
+        page = page_of(client)
+    assert "Next probe" not in page
+    assert "The next call is a probe" in page
+
+
+def test_a_hold_that_is_over_is_not_shown_as_holding(db: None, sign_in: SignIn, now: datetime) -> None:
+    closed("b", now)
+    force_open_breaker("b", Order("olga", "a minute", until=now + timedelta(minutes=1)))
+
+    with time_machine.travel(now + timedelta(minutes=2), tick=False):
+        page = page_of(sign_in("viktor"))
+
+    assert '<span class="chip chip-ok">' in page
+    assert "The time of “forced open” is over." in page
+    assert "by itself closed" not in page
+
+
+def test_a_row_says_how_far_the_last_command_has_come(db: None, sign_in: SignIn, now: datetime) -> None:
+    closed("b", now)
+    reset_breaker("b", Order("olga", "fixed"))
+    for number in range(2):
+        follower(f"host-{number}", now, newest_event("b"))
+    client = sign_in("viktor")
+    assert "Applied by all 2 connected processes in 12 ms" in page_of(client).replace("\u00a0", " ")
+
+    follower("host-2", now)
+
+    page = page_of(client).replace("\u00a0", " ")
+    assert "Applied by 2 of 3 connected processes in 12 ms, not by host-2" in page
+    assert "data-soon" in page
+
+
+def test_a_command_that_everybody_knows_is_no_news_for_long(db: None, sign_in: SignIn, now: datetime) -> None:
+    with time_machine.travel(now - timedelta(hours=1)):
+        closed("b", now)
+        reset_breaker("b", Order("olga", "fixed"))
+    follower("host", now, newest_event("b"))
+
+    assert "Applied by" not in page_of(sign_in("viktor"))
+
+
+def test_the_list_asks_as_often_for_many_breakers_as_for_few(
+    db: None, sign_in: SignIn, now: datetime
+) -> None:
+    client = sign_in("olga")
+
+    def asked() -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            page_of(client)
+        return [query["sql"] for query in captured]
+
+    flapped("b0", 3, now - timedelta(hours=1))
+    reset_breaker("b0", Order("olga", "x"))
+    follower("host-0", now)
+    few = asked()
+    for number in range(1, 12):
+        flapped(f"b{number}", 2, now - timedelta(hours=1))
+        reset_breaker(f"b{number}", Order("olga", "x"))
+        follower(f"host-{number}", now)
+
+    assert len(asked()) == len(few) <= 11
+    assert [sql for sql in asked() if "ROW_NUMBER" in sql] == []
 
 
 def test_a_refresh_gets_the_rows_alone(situation: Build, sign_in: SignIn) -> None:
     situation("incident")
-    client = sign_in("viktor")
 
-    for address in ("/breakers/", reverse("breaker", args=[AUDIOLDM])):
-        part = _page(client, address, **{"HX-Request": "true"})
-        assert part.lstrip().startswith(("<ul", "<section"))
-        assert "<html" not in part
+    part = page_of(sign_in("viktor"), **{"HX-Request": "true"})
+
+    assert part.startswith("<ul")
+    assert "<html" not in part
 
 
-def test_a_breaker_tells_its_history_newest_first(situation: Build, sign_in: SignIn) -> None:
+def test_only_who_may_act_is_offered_to(situation: Build, sign_in: SignIn) -> None:
     situation("incident")
 
-    page = _page(sign_in("viktor"), reverse("breaker", args=[AUDIOLDM]))
+    may, may_not = page_of(sign_in("olga")), page_of(sign_in("viktor"))
 
-    sequences = BreakerEvent.objects.filter(breaker__name=AUDIOLDM).values_list("sequence", flat=True)
-    places = [page.index(f'id="event-{sequence}"') for sequence in sequences]
-    assert len(places) == 9
-    assert places == sorted(places)
-
-
-def test_earlier_events_are_a_page_away(situation: Build, sign_in: SignIn) -> None:
-    situation("incident")
-    first, second = BreakerEvent.objects.filter(breaker__name=AUDIOLDM).order_by("sequence")[:2]
-
-    page = _page(sign_in("viktor"), reverse("breaker", args=[AUDIOLDM]) + f"?before={second.sequence}")
-
-    assert f'id="event-{first.sequence}"' in page
-    assert page.count('id="event-') == 1
-
-
-@pytest.mark.parametrize("address", ["/breakers/nobody/", "/breakers/nobody/reset/"])
-def test_an_unknown_breaker_is_not_found(db: Any, sign_in: SignIn, address: str) -> None:
-    assert sign_in("olga").get(address).status_code == 404
+    for offered in ('type="checkbox"', "Reset the chosen", "/reset/", "breaker-settings"):
+        assert offered in may
+        assert offered not in may_not
 
 
 @pytest.mark.parametrize(
-    ("action", "name", "state"),
+    ("query", "says", "touches"),
     [
-        ("reset", AUDIOLDM, "closed"),
-        ("force-open", AUDIOLDM, "forced_open"),
-        ("disable", AUDIOLDM, "disabled"),
-        ("release", MUSICGEN, "closed"),
+        ("", "Reset all that are not closed…", "all=yes&amp;state=not_closed"),
+        ("?text=audio", "Reset all that match and are not closed…", "state=not_closed&amp;text=audio"),
+        ("?state=open&text=audio", "Reset all that match…", "state=open&amp;text=audio"),
     ],
 )
-def test_an_operator_acts_with_a_reason_and_it_is_audited(
-    situation: Build, sign_in: SignIn, action: str, name: str, state: str
+def test_all_that_match_can_be_reset(
+    situation: Build, sign_in: SignIn, query: str, says: str, touches: str
 ) -> None:
     situation("incident")
-    client = sign_in("olga")
-    before = AuditEntry.objects.count()
-    request_id = str(uuid4())
 
-    response = client.post(
-        reverse(f"breaker-{action}", args=[name]),
-        {"reason": "the GPU is back", "request_id": request_id},
-        follow=True,
-    )
+    page: Any = page_of(sign_in("olga"), f"/breakers/{query}")
 
-    assert Breaker.objects.get(name=name).state == state
-    assert response.redirect_chain == [(reverse("breaker", args=[name]), 302)]
-    assert 'role="status" tabindex="-1" autofocus' in response.content.decode()
-    entry = AuditEntry.objects.first()
-    assert entry is not None
-    assert AuditEntry.objects.count() == before + 1
-    assert (entry.actor, entry.reason, entry.subject) == ("olga", "the GPU is back", name)
-    assert entry.request_id == UUID(request_id)
-
-
-def test_a_double_submit_acts_once(situation: Build, sign_in: SignIn) -> None:
-    situation("incident")
-    client = sign_in("olga")
-    address, given = (
-        reverse("breaker-reset", args=[AUDIOLDM]),
-        {"reason": "again", "request_id": str(uuid4())},
-    )
-    events, audits = BreakerEvent.objects.count(), AuditEntry.objects.count()
-
-    for _ in range(2):
-        assert client.post(address, given).status_code == 302
-
-    assert BreakerEvent.objects.count() == events + 1
-    assert AuditEntry.objects.count() == audits + 1
-
-
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 1_001])
-def test_without_a_proper_reason_nothing_happens(situation: Build, sign_in: SignIn, reason: str) -> None:
-    situation("incident")
-    client = sign_in("olga")
-    address = reverse("breaker-reset", args=[AUDIOLDM])
-    audits = AuditEntry.objects.count()
-
-    response = client.post(address, {"reason": reason, "request_id": str(uuid4())})
-
-    assert response.status_code == 422
-    assert 'role="alert"' in response.content.decode()
-    assert Breaker.objects.get(name=AUDIOLDM).state == "open"
-    assert AuditEntry.objects.count() == audits
-
-
-@pytest.mark.parametrize("action", ["reset", "force-open", "disable", "release"])
-def test_a_viewer_is_refused(situation: Build, sign_in: SignIn, action: str) -> None:
-    situation("incident")
-    client = sign_in("viktor")
-    address = reverse(f"breaker-{action}", args=[AUDIOLDM])
-
-    assert client.get(address).status_code == 403
-    assert client.post(address, {"reason": "x", "request_id": str(uuid4())}).status_code == 403
-    assert Breaker.objects.get(name=AUDIOLDM).state == "open"
-
-
-def test_a_post_from_elsewhere_is_refused(situation: Build, sign_in: SignIn) -> None:
-    situation("incident")
-    cookies = sign_in("olga").cookies
-    strict = Client(enforce_csrf_checks=True)
-    strict.cookies = cookies
-
-    response = strict.post(
-        reverse("breaker-reset", args=[AUDIOLDM]), {"reason": "x", "request_id": str(uuid4())}
-    )
-
-    assert response.status_code == 403
-
-
-def test_asking_for_the_confirmation_changes_nothing(situation: Build, sign_in: SignIn) -> None:
-    situation("incident")
-    versions = list(Breaker.objects.values_list("name", "version"))
-
-    page = _page(sign_in("olga"), reverse("breaker-reset", args=[AUDIOLDM]))
-
-    assert f"Reset {AUDIOLDM}?" in page
-    assert list(Breaker.objects.values_list("name", "version")) == versions
-
-
-def test_a_name_with_slashes_and_spaces_has_a_page(db: Any, sign_in: SignIn, now: Any) -> None:
-    name = "text/to audio:möglich?"
-    Breaker.objects.create(name=name, changed_at=now, created_at=now)
-
-    page = _page(sign_in("olga"), reverse("breaker", args=[name]))
-
-    assert "text/to audio:möglich?" in page
+    assert says in page
+    assert touches in page
