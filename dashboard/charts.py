@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from dashboard import words
-from featurememory.observability.signals import Figures, Saturation, Span, Traffic, TransitionSeen
+from featurememory.observability.figures import Figures
+from featurememory.observability.signals import Saturation, TransitionSeen
+from featurememory.observability.span import Span
+from featurememory.observability.traffic import Traffic
 
 Value = float | int | None
 _MARKED = {"open", "forced_open", "closed"}
@@ -227,12 +231,15 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def _moments(span: Span) -> list[str]:
-    return [_iso(at) for at in span]
+@lru_cache(16)
+def _moments(span: Span) -> tuple[str, ...]:
+    """When each step begins: the same for all traces of a page."""
+    return tuple(map(_iso, span))
 
 
 def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S")
+    """To the second; every moment is in UTC."""
+    return at.isoformat(timespec="seconds")[:19]
 
 
 def _line(

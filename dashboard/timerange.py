@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from featurememory.observability.signals import Span
+from featurememory.observability.span import Span
 
 PRESETS = {
     "15m": timedelta(minutes=15),

@@ -41,10 +41,12 @@ def _forget_process_state() -> Iterator[None]:
     """What a process keeps in memory about its database does not outlive the test."""
     from featurememory.access import KEYS
     from featurememory.ingestion.receive import close_intake
+    from featurememory.observability.signals import LOOKS
 
     yield
     assert close_intake(10), "the writer did not end"
     KEYS.forget()
+    LOOKS.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from dashboard import words
+from dashboard.charts import Chart, Value
 
 register = template.Library()
 register.filter("duration", words.duration)
@@ -58,7 +60,24 @@ def plural_of(number: int, one: str) -> str:
     return words.plural(number, one)
 
 
-@register.filter
-def cell(value: float | None) -> str:
-    """A figure of a chart's table, as precise as the CSV has it."""
+@register.simple_tag
+def points(chart: Chart) -> SafeString:
+    """The rows of a chart's data table, in one go: a template would take thirty times as long for its thousands of
+    cells. They hold moments and figures, nothing that a caller wrote."""
+    return mark_safe("".join(map(_row, chart.rows)))  # noqa: S308
+
+
+def _row(row: tuple[datetime, *tuple[Value, ...]]) -> str:
+    at, *values = row
+    cells = "".join([f'<td class="figure">{_cell(value)}</td>' for value in values])
+    return f'<tr><th scope="row">{_minute(at)}</th>{cells}</tr>'
+
+
+@lru_cache(1_000)
+def _minute(at: datetime) -> str:
+    return str(moment(at, "minute"))
+
+
+def _cell(value: Value) -> str:
+    """As precise as the CSV has it."""
     return words.NOTHING if value is None else f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"

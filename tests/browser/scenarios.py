@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -23,13 +22,11 @@ from featurememory.models import (
     LocalTransition,
     Operation,
     ProcessRecord,
-    Rollup,
     Series,
     Source,
 )
 from featurememory.models.rollup import OTHER
-from featurememory.observability.histogram import Histogram
-from featurememory.observability.rollups import MINUTE
+from featurememory.observability.rollups import add_to_rollups, tally
 from featurememory.roles import OPERATOR, VIEWER
 
 PASSWORD = "correct horse battery staple"
@@ -61,6 +58,13 @@ KINDS = (
     Kind("embedding", "mert-330m", 14, 64, 0.5, 0.002),
 )
 Happened = tuple[Kind, datetime, str, float]
+
+
+class Call(NamedTuple):
+    """What of an operation is counted."""
+
+    outcome: str
+    duration_ms: float
 
 
 def people() -> None:
@@ -168,24 +172,11 @@ def _series(kind: Kind, now: datetime) -> Series:
 
 
 def _roll_up(happened: list[Happened], series: dict[Kind, Series]) -> None:
-    minutes: dict[tuple[Kind, datetime], list[tuple[str, float]]] = {}
+    timed: dict[int, list[tuple[float, Call]]] = {}
     for kind, at, outcome, duration in happened:
-        minutes.setdefault((kind, at.replace(second=0, microsecond=0)), []).append((outcome, duration))
-    rollups = []
-    for (kind, start), ended in minutes.items():
-        ran = [duration for outcome, duration in ended if outcome != "rejected"]
-        rollups.append(
-            Rollup(
-                series=series[kind],
-                resolution=MINUTE,
-                start=start,
-                duration_sum_ms=sum(ran),
-                duration_max_ms=max(ran, default=0.0),
-                histogram=Histogram(ran).to_bytes(),
-                **Counter(outcome for outcome, _ in ended),
-            )
-        )
-    Rollup.objects.bulk_create(rollups)
+        timed.setdefault(series[kind].pk, []).append((at.timestamp(), Call(outcome, duration)))
+    with transaction.atomic():
+        add_to_rollups(tally(timed))
 
 
 def _trip(kind: Kind, moments: list[datetime]) -> None:

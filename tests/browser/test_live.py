@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from featurememory.circuit_breaker.commands import Order, force_open_breaker, reset_breaker
-from featurememory.models import Rollup
+from featurememory.models import Rollup, RollupMark
 from tests.browser.scenarios import KINDS, SCENARIOS
 
 Build = Callable[[str], None]
@@ -47,6 +48,7 @@ def test_ten_refreshes_leave_the_reader_in_peace(situation: Build, context_of: C
 
     for _ in range(10):
         Rollup.objects.filter(series__model=KINDS[2].model).update(error=7, duration_max_ms=99_000)
+        RollupMark.objects.update(mark=F("mark") + 1)
         _refresh(page, ".status")
         _refresh(page, ".signals")
 

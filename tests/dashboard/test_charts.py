@@ -8,7 +8,10 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboard.charts import Chart, golden_signals
-from featurememory.observability.signals import Figures, Saturation, Span, Traffic, TransitionSeen
+from featurememory.observability.figures import Figures
+from featurememory.observability.signals import Saturation, TransitionSeen
+from featurememory.observability.span import Span
+from featurememory.observability.traffic import Traffic
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 SPAN = Span(START, START + timedelta(minutes=4), 60)

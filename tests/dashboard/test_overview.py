@@ -19,8 +19,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from featurememory.models import BreakerEvent, HealthSnapshot, Operation, Rollup, Series
-from featurememory.observability.rollups import MINUTE
-from tests.browser.scenarios import KINDS
+from featurememory.observability.rollups import add_to_rollups, tally
+from tests.browser.scenarios import KINDS, Call
 
 Build = Callable[[str], None]
 SignIn = Callable[[str], Client]
@@ -82,11 +82,11 @@ def test_the_page_asks_a_handful_of_queries_whatever_it_shows(
     situation("incident")
     client = sign_in("viktor")
 
-    with django_assert_max_num_queries(15) as asked:
+    with django_assert_max_num_queries(17) as asked:
         _page(client, "/?range=24h")
     with django_assert_max_num_queries(9):
         _page(client, reverse("overview-status"))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(11):
         _page(client, reverse("overview-signals") + "?range=7d")
 
     assert not any(Operation._meta.db_table + '"' in query["sql"] for query in asked.captured_queries)
@@ -123,6 +123,24 @@ def test_each_signal_is_a_figure_with_its_points_as_a_table_and_as_csv(
         points = list(csv.reader(io.StringIO(response.content.decode())))
         assert len(drawn["data"][0]["x"]) == table_rows == len(points) - 1 == 60
         assert response.headers["Content-Type"].startswith("text/csv")
+
+
+@pytest.mark.parametrize(
+    ("signal", "not_asked"),
+    [("latency", "healthsnapshot"), ("rate", "breakerevent"), ("saturation", "rollup")],
+)
+def test_a_chart_s_csv_asks_for_nothing_that_is_not_in_it(
+    situation: Build, sign_in: SignIn, signal: str, not_asked: str
+) -> None:
+    situation("incident")
+    client = sign_in("viktor")
+
+    with CaptureQueriesContext(connection) as asked:
+        _page(client, reverse("chart-csv") + f"?signal={signal}")
+
+    assert [
+        query["sql"] for query in asked.captured_queries if f"featurememory_{not_asked}" in query["sql"]
+    ] == []
 
 
 def test_a_signal_that_does_not_exist_is_not_found(situation: Build, sign_in: SignIn) -> None:
@@ -166,8 +184,7 @@ def test_a_refresh_can_tell_every_row_from_every_other(
     situation("incident")
     for model in ("llama3.1", "llama31", "音声認識", "翻訳"):
         series = Series.objects.create(operation_type="generation", model=model, first_seen=now)
-        start = (now - timedelta(minutes=5)).replace(second=0, microsecond=0)
-        Rollup.objects.create(series=series, resolution=MINUTE, start=start, success=1)
+        add_to_rollups(tally({series.pk: [(now.timestamp() - 300, Call("success", 1.0))]}))
 
     ids = re.findall(r'\sid="([^"]*)"', _page(sign_in("olga")))
 

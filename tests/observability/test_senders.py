@@ -9,7 +9,8 @@ from django.test import Client
 from featurememory.jobs import KEEP_SENDERS, forget_the_old
 from featurememory.models import Source
 from featurememory.observability.senders import FORGOTTEN, forget_senders
-from featurememory.observability.signals import Span, read_saturation
+from featurememory.observability.signals import read_saturation
+from featurememory.observability.span import Span
 from tests.operations import bearer
 
 DROPPED = "featurememory_sdk_dropped_operations_total"

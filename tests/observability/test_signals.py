@@ -2,110 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord, Rollup, Series, Source
-from featurememory.observability.histogram import Histogram
+from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord, Series, Source
 from featurememory.observability.signals import (
     MAX_SAMPLES,
-    Figures,
-    Span,
     read_cardinality,
     read_saturation,
-    read_traffic,
     read_transitions,
 )
+from featurememory.observability.span import Span
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 SPAN = Span(START, START + timedelta(minutes=10), 300)
 
 
-def _rollup(
-    series: Series, minute: int, durations_ms: list[float], resolution: int = 60, **outcomes: int
-) -> Rollup:
-    return Rollup.objects.create(
-        series=series,
-        resolution=resolution,
-        start=START + timedelta(minutes=minute),
-        duration_sum_ms=sum(durations_ms),
-        duration_max_ms=max(durations_ms, default=0.0),
-        histogram=Histogram(durations_ms).to_bytes(),
-        **(outcomes or {"success": len(durations_ms)}),
-    )
-
-
 def _series(operation_type: str = "transcription", model: str = "whisper") -> Series:
     return Series.objects.create(operation_type=operation_type, model=model, first_seen=START)
-
-
-def test_a_span_covers_whole_steps_and_knows_each_moment_s_place() -> None:
-    span = Span.covering(START + timedelta(seconds=7), START + timedelta(seconds=601), 300)
-
-    assert (span.start, span.end, len(span)) == (START, START + timedelta(minutes=15), 3)
-    assert [span.index_of(at) for at in span] == [0, 1, 2]
-
-
-def test_a_span_of_nothing_has_one_step() -> None:
-    assert len(Span.covering(START, START, 60)) == 1
-
-
-def test_only_errors_and_time_outs_among_calls_that_ended_count_as_failed() -> None:
-    figures = Figures(success=6, error=1, timeout=1, cancelled=5, rejected=20)
-
-    assert figures.failed_share == 0.25
-    assert figures.calls == 33
-    assert Figures(rejected=3).failed_share is None
-
-
-@pytest.mark.django_db
-def test_minutes_merge_into_steps_exactly(django_assert_num_queries: Any) -> None:
-    whisper, clap = _series(), _series("analysis", "clap")
-    early, late = [10.0, 20.0, 30.0], [40.0, 1_000.0]
-    _rollup(whisper, 0, early, success=2, error=1)
-    _rollup(clap, 4, late, success=1, timeout=1, rejected=3)
-    _rollup(whisper, 7, [5.0])
-    _rollup(whisper, 10, [9_999.0])  # the span ends before it
-    _rollup(whisper, -1, [9_999.0])
-
-    with django_assert_num_queries(1):
-        traffic = read_traffic(SPAN)
-
-    together = Histogram([*early, *late]).quantiles(0.5, 0.95, 0.99)
-    first, second = traffic.steps
-    assert [first.p50, first.p95, first.p99] == together
-    assert (first.success, first.error, first.timeout, first.rejected, first.longest) == (3, 1, 1, 3, 1_000.0)
-    assert (second.calls, second.longest) == (1, 5.0)
-    assert traffic.total.calls == 9
-    assert traffic.total.p50 == Histogram([*early, *late, 5.0]).quantile(0.5)
-
-
-@pytest.mark.django_db
-def test_the_sum_over_all_time_is_no_minute() -> None:
-    _rollup(_series(), 0, [1.0], resolution=0)
-
-    assert read_traffic(SPAN).total.calls == 0
-
-
-@pytest.mark.django_db
-def test_a_step_without_calls_has_no_latency_instead_of_zero() -> None:
-    _rollup(_series(), 0, [1.0])
-
-    assert read_traffic(SPAN).steps[1] == Figures()
-
-
-@pytest.mark.django_db
-def test_series_come_with_the_most_failures_first_then_with_the_longest_wait() -> None:
-    _rollup(_series("a", ""), 0, [1.0] * 9)
-    _rollup(_series("b", ""), 0, [500.0] * 9)
-    _rollup(_series("c", "other"), 0, [1.0], success=0, error=1)
-
-    found = read_traffic(SPAN).series
-
-    assert [each.operation_type for each in found] == ["c", "b", "a"]
-    assert [each.is_other for each in found] == [True, False, False]
 
 
 def _snapshot(seconds: int, **metrics: float) -> HealthSnapshot:
@@ -132,7 +49,7 @@ def test_saturation_shows_the_fullest_look_of_each_step(django_assert_num_querie
         seen = START - timedelta(seconds=age)
         Source.objects.create(instance=name, first_seen=seen, last_seen=seen, dropped=4)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         saturation = read_saturation(SPAN, START)
 
     assert saturation.fill == (0.7, None)
@@ -154,6 +71,22 @@ def test_of_a_long_span_only_every_nth_snapshot_is_read() -> None:
     saturation = read_saturation(span, START)
 
     assert set(saturation.fill) == {0.1}
+
+
+@pytest.mark.django_db
+def test_a_snapshot_is_read_once(django_assert_num_queries: Any) -> None:
+    HealthSnapshot.objects.bulk_create([_snapshot(3, queue_fill=0.2), _snapshot(310, queue_fill=0.4)])
+    first = read_saturation(SPAN, START)
+    HealthSnapshot.objects.bulk_create([_snapshot(330, queue_fill=0.9)])
+
+    with django_assert_num_queries(4) as asked:
+        second = read_saturation(SPAN, START)
+    with django_assert_num_queries(3):
+        third = read_saturation(SPAN, START)
+
+    (read,) = [query["sql"] for query in asked.captured_queries if "queue_fill" in query["sql"]]
+    assert re.search(r'"id" IN \(\d+\)', read)
+    assert (first.fill, second.fill, third.fill) == ((0.2, 0.4), (0.2, 0.9), (0.2, 0.9))
 
 
 @pytest.mark.django_db

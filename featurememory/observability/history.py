@@ -1,0 +1,248 @@
+"""What the rollups hold of a span, in pieces; a process remembers the pieces in which nothing has changed.
+
+Late operations may change any rollup. A piece is therefore remembered together with the marks of its time
+(RollupMark), and put together anew when they differ: usually that is the piece that is not over yet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import F, Sum
+
+from featurememory.models import RollupMark
+from featurememory.observability.figures import Counts, Figures, RunningSum
+from featurememory.observability.histogram import HistogramSum
+from featurememory.observability.rollups import BLOCK, HOUR, MINUTE, seconds_of, stored_moment
+from featurememory.observability.span import Span
+
+DAY = 86_400
+MOST_REMEMBERED = 10_000
+"""Steps and parts, all pieces together; each takes about half a kilobyte."""
+_FETCHED_TOGETHER = 2_000
+
+
+class Place(NamedTuple):
+    """Where a piece lies, and how long its steps are; in seconds."""
+
+    start: int
+    end: int
+    step: int
+
+    @property
+    def steps(self) -> range:
+        """When each begins."""
+        return range(self.start, self.end, self.step)
+
+
+class Part(NamedTuple):
+    """What one series did in a piece."""
+
+    series_id: int
+    counts: Counts
+    longest: float
+    histogram: bytes
+    """As it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The figures of each step, and what each series did."""
+
+    steps: tuple[Figures, ...]
+    parts: tuple[Part, ...]
+
+
+class RememberedPieces:
+    """The pieces that were used last, up to a number of steps and parts; threads share it."""
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._pieces: OrderedDict[Place, tuple[int, Piece]] = OrderedDict()
+        self._weight = 0
+        self._lock = threading.Lock()
+
+    def get(self, place: Place, mark: int) -> Piece | None:
+        """The piece, if it was read under the same mark."""
+        with self._lock:
+            known, piece = self._pieces.get(place, (0, None))
+            if piece is None or known != mark:
+                return None
+            self._pieces.move_to_end(place)
+            return piece
+
+    def put(self, place: Place, mark: int, piece: Piece) -> None:
+        """`mark` was read before the piece: what came in between makes it be read again, never overlooked."""
+        with self._lock:
+            _, former = self._pieces.pop(place, (0, None))
+            self._pieces[place] = (mark, piece)
+            self._weight += _weight(piece) - (_weight(former) if former else 0)
+            while self._weight > self._most and len(self._pieces) > 1:
+                _, (_, oldest) = self._pieces.popitem(last=False)
+                self._weight -= _weight(oldest)
+
+
+def _weight(piece: Piece) -> int:
+    return len(piece.steps) + len(piece.parts)
+
+
+PAST = RememberedPieces()
+
+
+def read_pieces(span: Span) -> list[Piece]:
+    """What the span holds, in order; two queries at most."""
+    whole = Place(int(span.start.timestamp()), int(span.end.timestamp()), span.step_s)
+    marks = _Marks(whole)
+    places = _cut(whole, _length(whole.step))
+    *before, last = places
+    earlier = Place(whole.start, last.start, whole.step)
+    if len(before) > 1 and (known := PAST.get(earlier, marks.of(earlier))):
+        return [known, *_pieces([last], marks)]
+    pieces = _pieces(places, marks)
+    if len(before) > 1:
+        PAST.put(earlier, marks.of(earlier), _joined(pieces[:-1]))
+    return pieces
+
+
+def _pieces(places: Sequence[Place], marks: _Marks) -> list[Piece]:
+    """Those that changed are put together from their parts, as far as these are remembered."""
+    found = _remembered(places, marks)
+    split: dict[Place, list[Place]] = {}
+    for place in places:
+        if place not in found:
+            parts = _cut(place, BLOCK) if BLOCK % place.step == 0 else [place]
+            known = _remembered(parts, marks)
+            is_whole = place.end - place.start == _length(place.step)
+            split[place] = [place] if is_whole and not known else parts
+            found |= known
+    missing = {part for parts in split.values() for part in parts} - found.keys()
+    found |= _read(sorted(missing))
+    for place, parts in split.items():
+        found[place] = _joined([found[part] for part in parts])
+    for place in missing | split.keys():
+        PAST.put(place, marks.of(place), found[place])
+    return [found[place] for place in places]
+
+
+def _length(step: int) -> int:
+    """Of a whole piece: a day of hours, or an hour of minutes."""
+    return DAY if step % HOUR == 0 else HOUR
+
+
+def _remembered(places: Iterable[Place], marks: _Marks) -> dict[Place, Piece]:
+    """The pieces that need not be read: where there is no mark, nothing was ever counted."""
+    found: dict[Place, Piece] = {}
+    for place in places:
+        mark = marks.of(place)
+        piece = PAST.get(place, mark) if mark else Piece((Figures(),) * len(place.steps), ())
+        if piece is not None:
+            found[place] = piece
+    return found
+
+
+def _cut(place: Place, length: int) -> list[Place]:
+    bounds = [place.start, *range((place.start // length + 1) * length, place.end, length), place.end]
+    return [Place(start, end, place.step) for start, end in pairwise(bounds)]
+
+
+class _Marks:
+    """The marks of a time, summed up as finely as its pieces need it; one query."""
+
+    def __init__(self, whole: Place) -> None:
+        self._unit = DAY if whole.step % HOUR == 0 else BLOCK
+        blocks = RollupMark.objects.filter(
+            block__gte=whole.start // self._unit * (self._unit // BLOCK), block__lt=-(-whole.end // BLOCK)
+        )
+        units = blocks.values_list(F("block") / (self._unit // BLOCK)).annotate(Sum("mark")).order_by()
+        self._marks = {unit: int(mark) for unit, mark in units}
+
+    def of(self, place: Place) -> int:
+        """0 where there is none."""
+        units = range(place.start // self._unit, -(-place.end // self._unit))
+        return sum(self._marks.get(unit, 0) for unit in units)
+
+
+def sum_parts(pieces: Iterable[Piece]) -> dict[int, RunningSum]:
+    """What each series did in all of the pieces."""
+    series: dict[int, RunningSum] = {}
+    for part in chain.from_iterable(piece.parts for piece in pieces):
+        whole = series.setdefault(part.series_id, RunningSum())
+        whole.add(part.counts, part.longest, HistogramSum.from_bytes(part.histogram))
+    return series
+
+
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    steps = chain.from_iterable(piece.steps for piece in pieces)
+    return Piece(tuple(steps), _parts(sum_parts(pieces)))
+
+
+def _parts(series: dict[int, RunningSum]) -> tuple[Part, ...]:
+    return tuple(
+        Part(series_id, each.counts, each.longest, each.histogram.to_bytes())
+        for series_id, each in series.items()
+    )
+
+
+def _read(places: Sequence[Place]) -> dict[Place, Piece]:
+    """The pieces of the places, whose steps are equally long, from the rollups; one query."""
+    if not places:
+        return {}
+    step = places[0].step
+    home = {start: place for place in places for start in place.steps}
+    steps = {start: RunningSum() for start in home}
+    series: dict[Place, dict[int, RunningSum]] = {place: {} for place in places}
+    for moment, series_id, counts, longest, data in _rollups(places):
+        histogram = HistogramSum.from_bytes(data)
+        start = moment // step * step
+        steps[start].add(counts, longest, histogram)
+        whole = series[home[start]].setdefault(series_id, RunningSum())
+        whole.add(counts, longest, histogram)
+    return {
+        place: Piece(
+            tuple(steps[start].figures() for start in place.steps),
+            _parts(series[place]),
+        )
+        for place in places
+    }
+
+
+def _rollups(places: Sequence[Place]) -> Iterator[tuple[int, int, Counts, float, bytes]]:
+    """(start in seconds, series, counts, longest, histogram) of the rollups in the places."""
+    resolution = HOUR if places[0].step % HOUR == 0 else MINUTE
+    stretches = _stretches(places)
+    values = [
+        value for start, end in stretches for value in (resolution, stored_moment(start), stored_moment(end))
+    ]
+    seconds: dict[datetime | str, int] = {}
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_SELECT + " OR ".join([_STRETCH] * len(stretches)), values)
+        while rows := cursor.fetchmany(_FETCHED_TOGETHER):
+            for start, series_id, success, error, timeout, cancelled, rejected, longest, data in rows:
+                moment = seconds.get(start) or seconds.setdefault(start, seconds_of(start))
+                yield moment, series_id, (success, error, timeout, cancelled, rejected), longest, data
+
+
+def _stretches(places: Sequence[Place]) -> list[tuple[int, int]]:
+    """The places' time, neighbours together."""
+    found: list[tuple[int, int]] = []
+    for place in sorted(places):
+        if found and found[-1][1] == place.start:
+            found[-1] = (found[-1][0], place.end)
+        else:
+            found.append((place.start, place.end))
+    return found
+
+
+_SELECT = """
+    SELECT start, series_id, success, error, timeout, cancelled, rejected, duration_max_ms, histogram
+    FROM featurememory_rollup WHERE """
+_STRETCH = "(resolution = %s AND start >= %s AND start < %s)"
