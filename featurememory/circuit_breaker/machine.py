@@ -251,9 +251,10 @@ class BreakerMachine:
             return ()
         return (self._probe(now, begun=now, cause="fleet", message="the fleet's breaker probes"),)
 
-    def follow_closed(self, now: float) -> tuple[Transition, ...]:
-        """The fleet's breaker closed, so this one does; what an operator laid over it stays."""
-        if self._state == "closed":
+    def follow_closed(self, now: float, *, anew: bool = False) -> tuple[Transition, ...]:
+        """The fleet's breaker closed, so this one does; what an operator laid over it stays. One that is closed already
+        stays as it is, unless it is to begin `anew`."""
+        if self._state == "closed" and not anew:
             return ()
         return (self._close(now, "fleet", "the fleet's breaker closed"),)
 

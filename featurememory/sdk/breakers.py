@@ -34,6 +34,16 @@ class Fleet(Protocol):
         """Leave for one probe; None where the fleet cannot be asked. Takes a fraction of a second at most."""
 
 
+class _Asking:
+    """A task that asks the fleet in a thread; it may be cancelled before the answer comes."""
+
+    __slots__ = ("grant", "is_left")
+
+    def __init__(self) -> None:
+        self.grant: Grant | None = None
+        self.is_left = False
+
+
 class LocalBreaker:
     """A state machine behind a lock. While it is closed, asking for leave takes no lock; none is ever held
     over the guarded call. The lock is re-entrant, since signal handlers and finalizers may come back in."""
@@ -44,6 +54,7 @@ class LocalBreaker:
         "_breakers",
         "_clock",
         "_heard_version",
+        "_left_over",
         "_lock",
         "_machine",
         "_no_probe_until",
@@ -70,6 +81,8 @@ class LocalBreaker:
         self._heard_version = -1
         self._asking = False
         self._no_probe_until = 0.0
+        self._left_over: tuple[Grant, float] | None = None
+        """A probe granted to a caller that had gone when the answer came, and until when it is good."""
 
     def call(self, operation: Callable[[], T]) -> T:
         """The result of `operation`; CircuitBreakerError where it must not run."""
@@ -97,7 +110,13 @@ class LocalBreaker:
         """Leave for one operation, whose result is owed to `record`. A probe's is asked of the fleet, which may take
         a fraction of a second; where it cannot be asked, this process counts its own."""
         answer = self._admit_or_ask()
-        return self._admit_as(self._ask()) if answer is None else answer
+        if answer is not None:
+            return answer
+        try:
+            grant = self._ask()
+        finally:
+            self._asking = False
+        return self._admit_as(grant)
 
     async def admit_async(self) -> Permit | Refusal:
         """As `admit`, without holding up the event loop."""
@@ -106,13 +125,19 @@ class LocalBreaker:
             return answer
         from asyncio import get_running_loop
 
+        asking = _Asking()
         try:
-            grant = await get_running_loop().run_in_executor(None, self._ask)
-        except RuntimeError:  # another library's loop
-            grant = self._ask()
+            try:
+                grant = await get_running_loop().run_in_executor(None, self._ask, asking)
+            except RuntimeError:  # another library's loop
+                grant = self._ask()
         except BaseException:
-            self._asking = False
+            with self._lock:
+                asking.is_left = True
+                self._leave_to_the_next(asking.grant)
             raise
+        finally:
+            self._asking = False
         return self._admit_as(grant)
 
     def record(self, permit: Permit, kind: Kind, duration_s: float = 0.0) -> None:
@@ -145,15 +170,25 @@ class LocalBreaker:
             moved = follow(self._machine, news, self.fleet_epoch, self._clock())
             self.fleet_epoch, self._heard_version = news.epoch, news.version
             self._no_probe_until = 0.0
+            if self._left_over is not None and not self._left_over[0].permit.startswith(f"{news.epoch}."):
+                self._left_over = None
+        self._tell(moved, by_itself=False)
+
+    def hear_nothing(self) -> None:
+        """The fleet does not know this breaker, or has forgotten it: no operator holds it, and whatever it says next
+        is new. What this process computed itself stays."""
+        with self._lock:
+            self.fleet_epoch, self._heard_version = None, -1
+            moved = self._machine.release(self._clock())
         self._tell(moved, by_itself=False)
 
     def configure(self, config: BreakerConfig) -> None:
         """Goes on under `config`; the window stays as far as it fits."""
         with self._lock:
             if config != self._machine.config:
-                self._take_config(
-                    BreakerMachine.restore(config, self._machine.snapshot(), random=random_share)
-                )
+                machine = BreakerMachine.restore(config, self._machine.snapshot(), random=random_share)
+                machine.feel(self._breakers.pressure.on(config.health_thresholds))
+                self._take_config(machine)
 
     def feel(self, pressure: str) -> None:
         with self._lock:
@@ -175,6 +210,7 @@ class LocalBreaker:
         self._on_use = on_use
         self._lock = RLock()
         self._asking = False
+        self._left_over = None
         snapshot = self._machine.snapshot() | {"round": None}
         self._take_config(BreakerMachine.restore(self._machine.config, snapshot, random=random_share))
 
@@ -200,6 +236,9 @@ class LocalBreaker:
         with self._lock:
             if self._breakers.fleet is None or not self._machine.wants_probe(now):
                 answer = self._machine.admit(now)
+            elif self._left_over is not None and now < self._left_over[1]:
+                (grant, _), self._left_over = self._left_over, None
+                return Permit(self._machine.epoch, token=grant.permit)
             elif self._asking or now < self._no_probe_until:
                 status = self._machine.status(now)
                 wait_ms = max(0.0, self._no_probe_until - now) * 1_000
@@ -210,20 +249,34 @@ class LocalBreaker:
         self._tell(answer.transitions)
         return answer
 
-    def _ask(self) -> Grant | None:
+    def _ask(self, asking: _Asking | None = None) -> Grant | None:
         fleet = self._breakers.fleet
-        return None if fleet is None else fleet.ask(self.name)
+        grant = None if fleet is None else fleet.ask(self.name)
+        if asking is not None:
+            with self._lock:
+                asking.grant = grant
+                if asking.is_left:
+                    self._leave_to_the_next(grant)
+        return grant
+
+    def _leave_to_the_next(self, grant: Grant | None) -> None:
+        """Whoever asked was cancelled meanwhile; a probe that nobody is would be missed and count as failed."""
+        if grant is not None and _is_probe(grant):
+            self._left_over = grant, self._clock() + self._machine.config.half_open_timeout_ms / 1_000
 
     def _admit_as(self, grant: Grant | None) -> Permit | Refusal:
-        """As the fleet says, or, where it cannot be asked, by this process's own count."""
-        self._asking = False
-        if grant is None:
-            return self._admit_alone()
-        if grant.allowed:
-            return Permit(self._machine.epoch, token=grant.permit)
-        wait_s = _FULL_WAIT_S if grant.retry_after_ms is None else grant.retry_after_ms / 1_000
-        self._no_probe_until = self._clock() + wait_s
-        return Refusal(grant.state, grant.retry_after_ms)
+        """As the fleet says; by this process's own count where it cannot be asked, where it does not probe itself,
+        and where news came meanwhile after which this process does not want to any more."""
+        with self._lock:
+            now = self._clock()
+            if grant is not None and self._machine.wants_probe(now):
+                if _is_probe(grant):
+                    return Permit(self._machine.epoch, token=grant.permit)
+                if not grant.allowed:
+                    wait_s = _FULL_WAIT_S if grant.retry_after_ms is None else grant.retry_after_ms / 1_000
+                    self._no_probe_until = now + wait_s
+                    return Refusal(grant.state, grant.retry_after_ms)
+        return self._admit_alone()
 
     def _admit_alone(self) -> Permit | Refusal:
         now = self._clock()
@@ -258,7 +311,7 @@ class Breakers:
         self._config = config
         self._limit = limit
         self.clock = clock
-        self._pressure = pressure
+        self.pressure = pressure
         self.look_at = pressure.look_at
         self._lock = RLock()
         self._breakers: dict[str, LocalBreaker] = {}
@@ -314,6 +367,10 @@ class Breakers:
             self._news = {news.name: news for news in everything if news.matters}
             self._layers = layers or Layers()
         self._configure_all()
+        named = {news.name for news in everything}
+        for breaker in self._all():
+            if breaker.name not in named:
+                breaker.hear_nothing()
         for news in everything:
             self.hear(news)
 
@@ -331,8 +388,8 @@ class Breakers:
         """Looks at the host, and lets breakers feel what presses it; takes a tenth of a millisecond a second."""
         with self._lock:
             known = {breaker.config.health_thresholds for breaker in self._breakers.values()}
-            changes = self._pressure.look(self.clock(), known, self._error_rate)
-            self.look_at = perf_counter() + self._pressure.look_every_s
+            changes = self.pressure.look(self.clock(), known, self._error_rate)
+            self.look_at = perf_counter() + self.pressure.look_every_s
             pressed = [(each, changes.get(each.config.health_thresholds)) for each in self._breakers.values()]
         for breaker, words in pressed if changes else ():
             if words is not None:
@@ -355,7 +412,7 @@ class Breakers:
 
     def _fresh(self, name: str, operation_type: str) -> LocalBreaker:
         breaker = LocalBreaker(name, self, operation_type)
-        breaker.feel(self._pressure.on(breaker.config.health_thresholds))
+        breaker.feel(self.pressure.on(breaker.config.health_thresholds))
         if name in self._news:
             breaker.hear(self._news[name])
         return breaker
@@ -381,3 +438,8 @@ class Breakers:
         closed.sort(key=lambda breaker: breaker.used_at)
         for breaker in closed[: self._limit // 10 + 1]:
             self._gone[breaker.name] = self._breakers.pop(breaker.name)
+
+
+def _is_probe(grant: Grant) -> bool:
+    """Otherwise the fleet's breaker refuses, or lets everybody through."""
+    return grant.allowed and "." in grant.permit

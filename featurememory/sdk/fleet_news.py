@@ -96,7 +96,8 @@ def follow(
 
     What an operator did holds at once. A computed state holds when its epoch is newer than `heard_epoch`, the
     last that was heard; where there is no telling (first contact, or a server that began anew), open wins and
-    closed does not, so that this process keeps the protection it has built up by itself.
+    closed does not, so that this process keeps the protection it has built up by itself. Of what a snapshot skips
+    nothing is known but that it may have been a reset, so that a closed breaker begins anew.
     """
     moved: tuple[Transition, ...]
     if news.cause == "reset":
@@ -114,7 +115,7 @@ def follow(
     elif news.computed_state == "half_open" and news.epoch != heard_epoch:
         moved += machine.follow_half_open(now)
     elif news.computed_state == "closed" and heard_epoch is not None and news.epoch > heard_epoch:
-        moved += machine.follow_closed(now)
+        moved += machine.follow_closed(now, anew=news.is_snapshot)
     return moved
 
 
