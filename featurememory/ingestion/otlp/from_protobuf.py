@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -24,6 +24,7 @@ from featurememory.ingestion.otlp.wire import BrokenFraming, Field, fields
 LARGE_SPAN, LARGE_PART = 2**21, 2**16
 """Bytes: of a larger span only the parts are decoded that are not large. Empty messages of two bytes each take
 thirty times as much once they are decoded."""
+_MAX_PARTS = 10_000
 _FIELDS_PER_SPAN = 7
 """Each span may come in a scope and a resource of its own, with all that belongs to them."""
 _ATTRIBUTES = Span.DESCRIPTOR.fields_by_name["attributes"].number
@@ -63,10 +64,10 @@ def _read(data: Encoded) -> ReadSpan:
     try:
         if len(data) <= LARGE_SPAN:
             return ReadSpan(Span.FromString(bytes(data)), [])
-        parts = list(fields(memoryview(data)))
+        parts = list(islice(fields(memoryview(data)), _MAX_PARTS + 1))
         rest = b"".join(part.whole for part in parts if len(part.whole) <= LARGE_PART)
-        if len(rest) > LARGE_SPAN:
-            raise UnreadableSpan(f"has more than {LARGE_SPAN:,} bytes in small parts")
+        if len(rest) > LARGE_SPAN or len(parts) > _MAX_PARTS:
+            raise UnreadableSpan(f"has more than {_MAX_PARTS:,} parts, or {LARGE_SPAN:,} bytes in small ones")
         omitted = [_name(part) for part in parts if len(part.whole) > LARGE_PART]
         return ReadSpan(Span.FromString(rest), omitted)
     except (BrokenFraming, DecodeError) as wrong:
@@ -78,5 +79,5 @@ def _name(part: Field) -> str:
     if part.number != _ATTRIBUTES:
         field = Span.DESCRIPTOR.fields_by_number.get(part.number)
         return field.name if field else f"field {part.number}"
-    keys = (bytes(field.contents[:400]) for field in fields(part.contents) if field.number == 1)
-    return next(keys, b"").decode(errors="replace")
+    key = next((field.contents for field in islice(fields(part.contents), 2) if field.number == 1), b"")
+    return bytes(key[:400]).decode(errors="replace")
