@@ -147,6 +147,11 @@ def _processes() -> Iterator[Metric]:
         "Turned away with 503; their senders try again.",
         labels=labels,
     )
+    skipped = CounterMetricFamily(
+        "featurememory_otlp_skipped_spans",
+        "Spans that were taken but are no operations: neither GenAI's nor ours.",
+        labels=labels,
+    )
     commit = GaugeMetricFamily(
         "featurememory_ingestion_commit_seconds", "The last commits.", labels=(*labels, "statistic")
     )
@@ -164,12 +169,13 @@ def _processes() -> Iterator[Metric]:
         depth.add_metric(process, row.metrics.get("queue_depth", 0))
         limit.add_metric(process, row.metrics.get("queue_limit", 0))
         refused.add_metric(process, row.metrics.get("refused", 0))
+        skipped.add_metric(process, row.metrics.get("skipped_spans", 0))
         streams.add_metric(process, row.metrics.get("streams", 0))
         for statistic in ("p50", "p99"):
             commit.add_metric(
                 (*process, statistic), (row.metrics.get(f"commit_ms_{statistic}") or 0.0) / 1_000
             )
-    yield from (depth, limit, refused, commit, streams, restarts)
+    yield from (depth, limit, refused, skipped, commit, streams, restarts)
 
 
 def _senders() -> Iterator[Metric]:

@@ -91,9 +91,11 @@ class Heartbeat:
 
 
 def web_metrics(hub: Hub) -> dict[str, Any]:
-    """What a web process reports of itself: its writer and its streams, whose followers it vouches for."""
+    """What a web process reports of itself: its writer, the spans it had no use for, and its streams, whose
+    followers it vouches for."""
     note_still_there(hub.instances, timezone.now())
     current = open_intake()
-    return {"streams": hub.open_streams, "live_silent_s": round(hub.silent_s, 1)} | (
-        asdict(current.writer.report()) if current else {}
-    )
+    streams = {"streams": hub.open_streams, "live_silent_s": round(hub.silent_s, 1)}
+    if current is None:
+        return streams
+    return streams | {"skipped_spans": current.skipped_spans} | asdict(current.writer.report())
