@@ -6,7 +6,6 @@ import gzip
 import tracemalloc
 import zlib
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,9 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurememory.ingestion import receive
-from featurememory.ingestion.bodies import BodyTooLarge, UnusableEncoding, decoded_body
+from featurememory.ingestion.bodies import (
+    BodyTooLarge,
+    TooManyValues,
+    UnusableEncoding,
+    check_density,
+    decoded_body,
+    plain_size,
+)
+from featurememory.ingestion.transaction import Submission
 from featurememory.models import Source
-from tests.operations import batch, operation_json, post
+from tests.operations import batch, operation, operation_json, post
 
 LIMIT = 1_000
 
@@ -76,16 +83,44 @@ def test_the_limit_of_a_body_is_exact(zipped: bool, excess: int) -> None:
         assert decoded_body(body, encoding, LIMIT) == plain
 
 
-def test_a_gzip_bomb_takes_no_more_memory_than_the_limit_allows() -> None:
+@pytest.mark.parametrize("announced", [2**28, 2**32 - 1, 100, 0])
+def test_a_gzip_bomb_takes_no_more_memory_than_the_limit_allows_whatever_it_announces(announced: int) -> None:
     limit, bomb = 2**20, gzip.compress(bytes(256 * 2**20), compresslevel=1)
+    bomb = bomb[: limit - 4] + announced.to_bytes(4, "little")
     tracemalloc.start()
     try:
-        with pytest.raises(BodyTooLarge):
-            decoded_body(bomb[: limit - 1], "gzip", limit)
+        with pytest.raises((BodyTooLarge, UnusableEncoding)):
+            decoded_body(bomb, "gzip", limit)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 8 * limit
+    assert peak < min(8 * limit, len(bomb) + 8 * announced + 2**16)
+
+
+@given(st.binary(max_size=LIMIT))
+def test_a_zipped_body_says_how_large_it_is(plain: bytes) -> None:
+    assert plain_size(gzip.compress(plain), " GZIP") == plain_size(plain, "") == len(plain)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [b"{}", b"[]", b'{"":1}', b'"",""', b"0,0"],
+    ids=["objects", "lists", "members", "texts", "numbers"],
+)
+def test_json_that_would_take_many_times_its_size_in_memory_is_refused(item: bytes) -> None:
+    limit = 2**20
+    dense = b"[" + b",".join([item] * (limit // (len(item) + 1) - 1)) + b"]"
+    assert len(dense) <= limit
+    with pytest.raises(TooManyValues):
+        check_density(dense, limit)
+    check_density(dense[: limit // 8 - 1], limit)
+
+
+def test_a_full_batch_with_wide_vectors_and_long_texts_is_not_too_dense() -> None:
+    wide = operation_json(features=[n / 7 for n in range(768)], parameters={str(n): n for n in range(50)})
+    body = batch(*[wide] * 1_000)
+    check_density(body, 16 * 2**20)
+    assert len(body) > 16 * 2**20 // 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -109,16 +144,26 @@ def test_an_unknown_encoding_is_a_400_problem(client: Client, api_key: str) -> N
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_a_batch_with_nothing_in_it_is_not_handed_to_the_writer(transactional_db: None) -> None:
-    received = receive.intake().receive_operations(batch())
-    assert received.future is None
-    assert received.answer(None).model_dump() == {"accepted": 0, "duplicates": 0, "rejected": []}
+@pytest.mark.django_db(transaction=True)
+def test_a_body_with_too_many_values_is_a_413_that_says_it(
+    client: Client, api_key: str, settings: Any
+) -> None:
+    settings.CONFIGURATION = replace(settings.CONFIGURATION, max_body_bytes=100_000)
+    answer = post(client, api_key, b'{"operations": [' + b"{}," * 30_000 + b"{}]}")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert "too many values" in answer.json()["detail"]
 
 
-def test_a_batch_with_only_its_sender_is_noted(transactional_db: None) -> None:
-    received = receive.intake().receive_operations(batch(source={"instance": "i", "dropped": 4}))
-    assert received.future is not None
-    assert received.future.result(30).accepted == 0
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_with_nothing_in_it_is_not_handed_to_the_writer(client: Client, api_key: str) -> None:
+    receive.intake().writer.stop()
+    assert post(client, api_key, batch()).json() == {"accepted": 0, "duplicates": 0, "rejected": []}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_with_only_its_sender_is_noted(client: Client, api_key: str) -> None:
+    answer = post(client, api_key, batch(source={"instance": "i", "dropped": 4}))
+    assert answer.json() == {"accepted": 0, "duplicates": 0, "rejected": []}
     assert Source.objects.get(instance="i").dropped == 4
 
 
@@ -126,9 +171,8 @@ def test_there_is_one_intake_until_it_is_closed(transactional_db: None) -> None:
     assert receive.open_intake() is None
     first = receive.intake()
     assert receive.intake() is first is receive.open_intake()
-    waiting = first.receive_operations(batch(operation_json(started_at=datetime.now(UTC).isoformat())))
+    waiting = first.writer.submit(Submission([operation()]))
     assert receive.close_intake(30)
-    assert waiting.future is not None
-    assert waiting.future.done(), "what was accepted is stored before the end"
+    assert waiting.done(), "what was accepted is stored before the end"
     assert receive.open_intake() is None
     assert receive.intake() is not first
