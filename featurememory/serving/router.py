@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from featurememory.access import KEYS, Caller
 from featurememory.api.auth import allow
@@ -120,7 +122,8 @@ class Router:
                 await serve_stream(hub, news, opening, check, receive, send)
             finally:
                 if connected_at is not None:
-                    await asyncio.shield(ask_database(partial(note_gone, instance, connected_at)))
+                    with suppress(OperationalError, InterfaceError):  # then nobody vouches for it any more
+                        await asyncio.shield(ask_database(partial(note_gone, instance, connected_at)))
 
 
 def _instance(scope: Scope) -> str:
