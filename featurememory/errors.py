@@ -56,7 +56,8 @@ class CircuitBreakerError(FeatureMemoryError):
     def __init__(
         self, breaker: str, state: str, retry_after_ms: float | None = None, detail: str = ""
     ) -> None:
-        Exception.__init__(self, breaker, state, retry_after_ms, detail)  # words are made when they are wanted
+        # The words are made when they are wanted: refusing is to be cheap.
+        Exception.__init__(self, breaker, state, retry_after_ms, detail)
         self.breaker = breaker
         self.state = state
         self.retry_after_ms = retry_after_ms

@@ -46,7 +46,9 @@ class Fleet:
         assert status == 200, answer
         limit = config.get("max_failures")
         for memory in self.memories:
-            wait_until(lambda memory=memory: memory.breaker(self.name).config.max_failures == limit, "the setting")
+            wait_until(
+                lambda memory=memory: memory.breaker(self.name).config.max_failures == limit, "the setting"
+            )
 
     def states(self) -> list[str]:
         return [memory.breakers()[self.name].state for memory in self.memories]

@@ -63,7 +63,9 @@ async def transcribe_later(clip: str, *, language: str = "en") -> list[str]:
     return [clip, language]
 
 
-@memory.guard("transcription", ignore=ValueError, record=(OSError, TimeoutError), failure_if=lambda text: not text)
+@memory.guard(
+    "transcription", ignore=ValueError, record=(OSError, TimeoutError), failure_if=lambda text: not text
+)
 def transcribe_strictly(clip: str) -> str:
     return clip
 
