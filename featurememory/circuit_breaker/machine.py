@@ -156,8 +156,8 @@ class BreakerMachine:
         """Takes the result of a call that another process admitted.
 
         `epoch` is what that process knew of this breaker when it began, and `probe` the permit it was given, if it
-        was; without them `started_at` tells: begun since probes became possible, it was a probe and takes an open
-        breaker to half_open.
+        was; without them `started_at` tells. Begun since probes became possible, it was a probe and takes an open
+        breaker to half_open; where the epoch is known, no clock but ours is asked.
         """
         lapsed = self._lapse(now)
         if self._overlay in ("forced_open", "disabled") or (epoch is not None and epoch < self._epoch):
@@ -165,8 +165,11 @@ class BreakerMachine:
         settled = self._settle(now) if self._state == "half_open" else None
         if settled is not None:
             return (*lapsed, settled)
-        begun = self._may_probe_at if self._state == "open" else self._begun
-        if epoch != self._epoch and started_at < begun:
+        if self._state == "open":
+            is_late = (now - duration_s if epoch == self._epoch else started_at) < self._may_probe_at
+        else:
+            is_late = epoch != self._epoch and started_at < self._begun
+        if is_late:
             return lapsed
         if probe and not (self._state == "half_open" and self._round.give_back(probe)):
             return lapsed

@@ -118,8 +118,9 @@ class SlowBreaker:
             self.expire(now)
         if self.epoch != before:
             return
-        since = self.may_probe_at if self.state == "open" else self.epoch_began
-        if epoch != self.epoch and started_at < since:
+        if epoch == self.epoch:
+            started_at = now - duration_s if self.state == "open" else now
+        if started_at < (self.may_probe_at if self.state == "open" else self.epoch_began):
             return
         if probe and self.out.pop(probe, None) is None:
             return

@@ -69,3 +69,16 @@ def test_a_probe_of_its_own_that_expired_is_seen_when_somebody_elses_comes_back(
     machine = opened(at=0, half_open_permits=1, half_open_timeout_ms=500)
     machine.admit(1)
     assert causes(machine.observe("success", 1, 2)) == ["probe_expired"]
+
+
+def test_the_epoch_alone_makes_no_probe_of_a_call_from_before_probes_were_possible() -> None:
+    """Under metrics_only everything is admitted; what is shown still waits for its time."""
+    machine = opened(at=10)
+    assert machine.observe("success", 10.5, 10.6, 0.1, epoch=1) == ()
+    assert machine.observe("success", 11.5, 11.6, 0.7, epoch=1) == ()
+    assert machine.status(11.6).computed_state == "open"
+
+
+def test_what_a_clock_says_does_not_matter_where_the_epoch_is_known() -> None:
+    machine = opened(at=10)
+    assert causes(machine.observe("success", -3_600, 11.2, 0.1, epoch=1)) == ["reset_timeout"]
