@@ -230,18 +230,17 @@ def merged(data: bytes, added: Histogram) -> bytes:
 
     A dense one with room for `added` is not unpacked: that is the usual case, and twenty times as fast.
     """
-    if data and data[0]:
+    if data and data[0] and added.counts:
         size, first = _DENSE.unpack_from(data)
         counts = _little_endian(array(_CODES[size], data[_DENSE.size :]))
-        try:
-            for bucket, count in added.counts.items():
-                if bucket < first:
-                    raise IndexError
-                counts[bucket - first] += count
-        except (IndexError, OverflowError):
-            pass  # beyond the array's ends, or more than its numbers hold
-        else:
-            return data[: _DENSE.size] + _little_endian(counts).tobytes()
+        if min(added.counts) >= first and max(added.counts) < first + len(counts):
+            try:
+                for bucket, count in added.counts.items():
+                    counts[bucket - first] += count
+            except OverflowError:
+                pass  # more than its numbers hold
+            else:
+                return data[: _DENSE.size] + _little_endian(counts).tobytes()
     histogram = Histogram.from_bytes(data)
     histogram.merge(added)
     return histogram.to_bytes()

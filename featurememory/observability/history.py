@@ -10,7 +10,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -222,13 +221,12 @@ def _rollups(places: Sequence[Place]) -> Iterator[tuple[int, int, Counts, float,
     values = [
         value for start, end in stretches for value in (resolution, stored_moment(start), stored_moment(end))
     ]
-    seconds: dict[datetime | str, int] = {}
     with connection.chunked_cursor() as cursor:
         cursor.execute(_SELECT + " OR ".join([_STRETCH] * len(stretches)), values)
         while rows := cursor.fetchmany(_FETCHED_TOGETHER):
             for start, series_id, success, error, timeout, cancelled, rejected, longest, data in rows:
-                moment = seconds.get(start) or seconds.setdefault(start, seconds_of(start))
-                yield moment, series_id, (success, error, timeout, cancelled, rejected), longest, data
+                counts = (success, error, timeout, cancelled, rejected)
+                yield seconds_of(start), series_id, counts, longest, data
 
 
 def _stretches(places: Sequence[Place]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
@@ -139,16 +140,11 @@ def add_to_rollups(tallies: dict[RollupKey, Tally]) -> None:
     if missing or connection.features.has_select_for_update:
         stored = _stored(tallies, lock=True)
     changes = [_change(pk, data, tallies[key]) for key, (pk, data) in stored.items()]
-    with connection.cursor() as cursor:
-        for first in range(0, len(changes), _ROWS_A_STATEMENT):
-            part = changes[first : first + _ROWS_A_STATEMENT]
-            cursor.execute(_ADD.format(_rows(part)), [*chain.from_iterable(part)])
-        mark = secrets.randbits(_MARK_BITS)
-        marks = [
-            (block, mark)
-            for block in sorted({key.start // BLOCK for key in tallies if key.resolution == MINUTE})
-        ]
-        cursor.execute(_MARK.format(_rows(marks)), [*chain.from_iterable(marks)])
+    for first in range(0, len(changes), _ROWS_A_STATEMENT):
+        _write(_ADD, changes[first : first + _ROWS_A_STATEMENT])
+    mark = secrets.randbits(_MARK_BITS)
+    blocks = sorted({key.start // BLOCK for key in tallies if key.resolution == MINUTE})
+    _write(_MARK, [(block, mark) for block in blocks])
 
 
 def _stored(keys: Iterable[RollupKey], *, lock: bool = False) -> dict[RollupKey, tuple[int, bytes]]:
@@ -180,6 +176,7 @@ def stored_moment(seconds: int) -> Any:
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(seconds, UTC))
 
 
+@lru_cache(10_000)
 def seconds_of(start: datetime | str) -> int:
     """Seconds since the Unix epoch of a stored moment; SQLite gives it as text."""
     moment = datetime.fromisoformat(start).replace(tzinfo=UTC) if isinstance(start, str) else start
@@ -200,10 +197,18 @@ def _change(pk: int, histogram: bytes, added: Tally) -> tuple[int | float | byte
     )
 
 
-def _rows(values: Sequence[Sequence[object]]) -> str:
-    """Placeholders for a list of rows."""
-    row = f"({', '.join(['%s'] * len(values[0]))})"
-    return ", ".join([row] * len(values))
+def _write(sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Executes `sql` with the rows in its braces: all in one statement, because Python's sqlite3 waits for the
+    interpreter lock after each, and without Django's cursor, which would rewrite hundreds of placeholders."""
+    place = "?" if connection.vendor == "sqlite" else "%s"
+    row = f"({', '.join([place] * len(rows[0]))})"
+    statement, values = sql.format(", ".join([row] * len(rows))), [*chain.from_iterable(rows)]
+    if connection.vendor == "sqlite":
+        with connection.wrap_database_errors:
+            connection.connection.execute(statement, values)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
 
 
 _SELECT = "SELECT id, resolution, start, series_id, histogram FROM featurememory_rollup WHERE "
@@ -217,7 +222,6 @@ _ADD = """
         histogram = column9
     FROM (VALUES {}) AS added
     WHERE id = column1"""
-"""All rows in one statement: Python's sqlite3 waits for the interpreter lock after each (ingestion/inserts.py)."""
 _MARK = """
     INSERT INTO featurememory_rollupmark (block, mark) VALUES {}
     ON CONFLICT (block) DO UPDATE SET mark = excluded.mark"""
