@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from dashboard.breaker_figures import Figure, figures
 from dashboard.breaker_history import TransitionView, computed, view_transition
@@ -16,7 +16,7 @@ from dashboard.breaker_timeline import MOST_EVENTS, Timeline, draw_timeline
 from dashboard.words import BREAKER_STATES, Look
 from featurememory.circuit_breaker.configuration import Layers
 from featurememory.live.followers import connected_followers
-from featurememory.models import Breaker, BreakerEvent, LocalTransition
+from featurememory.models import Breaker, BreakerConfiguration, BreakerEvent, LocalTransition
 
 HISTORY_SHOWN = 30
 LOCAL_SHOWN = 20
@@ -61,7 +61,7 @@ def read_breaker_page(breaker: Breaker, before: int | None, now: datetime) -> Br
         history=tuple(view_transition(event) for event in shown[:HISTORY_SHOWN]),
         older=shown[HISTORY_SHOWN - 1].sequence if len(shown) > HISTORY_SHOWN else None,
         local=_local_moves(LocalTransition.objects.filter(name=breaker.name)),
-        settings=held_values(Layers.stored(), breaker),
+        settings=held_values(_layers_over(breaker), breaker),
     )
 
 
@@ -69,6 +69,13 @@ def read_row(breaker: Breaker, now: datetime) -> BreakerRow:
     """As the list shows it; three queries."""
     events = BreakerEvent.objects.filter(breaker=breaker).order_by("-sequence")
     return show(breaker, list(events[:1]), events.exclude(actor="").first(), connected_followers(now), now)
+
+
+def _layers_over(breaker: Breaker) -> Layers:
+    """What is set for all breakers, for its operation type and for itself; not what is set for others."""
+    scope = BreakerConfiguration.Scope
+    meant = Q(scope=scope.DEFAULT) | Q(scope=scope.OPERATION_TYPE, name=breaker.operation_type)
+    return Layers(BreakerConfiguration.objects.filter(meant | Q(scope=scope.BREAKER, name=breaker.name)))
 
 
 def _local_moves(told: QuerySet[LocalTransition]) -> tuple[LocalMove, ...]:

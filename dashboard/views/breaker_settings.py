@@ -96,7 +96,7 @@ def _was_done(request_id: UUID) -> bool:
 def _edit(
     request: HttpRequest, layer: LayerSettings, form: SettingsForm, *, same: bool = False, problem: str = ""
 ) -> HttpResponse:
-    is_wrong = bool(form.errors or problem)
+    """As an answer to GET it may well say what is wrong; a POST that did nothing is refused."""
     context = {
         "layer": layer,
         "subject": layer.subject,
@@ -106,7 +106,7 @@ def _edit(
         "last": layer.last_change(),
         "types": operation_types(layer) if layer.subject.scope == Scope.DEFAULT else (),
     }
-    return render(request, "breakers/settings.html", context, status=422 if is_wrong else 200)
+    return render(request, "breakers/settings.html", context, status=422 if request.method == "POST" else 200)
 
 
 def _preview(

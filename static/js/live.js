@@ -58,7 +58,12 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   showStaleness();
 });
 
-document.addEventListener("htmx:afterSwap", ({ detail }) => parts.has(detail.elt) && announce(detail.elt));
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  const part = parts.get(detail.elt);
+  if (!part) return;
+  part.due = performance.now() + wait(detail.elt, part.every);
+  announce(detail.elt);
+});
 
 const announcer = document.getElementById("announcer");
 const first = document.querySelector("[data-announce]");

@@ -32,6 +32,7 @@ PAGES = {
     "admin-breakers": "/admin/featurememory/breaker/",
     "admin-breaker": "/admin/featurememory/breaker/1/change/",
     "admin-reset": "/admin/featurememory/breaker/1/reset/",
+    "admin-metrics-only": "/admin/featurememory/breaker/1/metrics-only/",
     "admin-key": "/admin/featurememory/apikey/add/",
     "login": "/login/",
 }

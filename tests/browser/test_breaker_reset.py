@@ -64,6 +64,50 @@ def test_a_double_submit_makes_one_audit_row(situation: Build, context_of: Conte
     assert _resets() == 1
 
 
+def test_many_breakers_are_reset_with_the_keyboard_alone(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    page = context_of("olga").new_page()
+    page.goto("/breakers/")
+
+    for name in (NAME, KINDS[2].breaker):
+        _tab_to(page, f"Choose {name}")
+        page.keyboard.press("Space")
+    _tab_to(page, "Reset the chosen…")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/breaker-resets/?name=*")
+    page.keyboard.type("all hosts are back")
+    _tab_to(page, "Reset what is ticked")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/breakers/?only=*")
+
+    expect(page.get_by_role("status")).to_be_focused()
+    expect(page.get_by_role("status")).to_contain_text("2 breakers were reset")
+    assert set(Breaker.objects.filter(state="closed").values_list("name", flat=True)) >= {
+        NAME,
+        KINDS[2].breaker,
+    }
+    assert AuditEntry.objects.filter(action="breaker.reset").count() == 2
+
+
+def test_settings_are_changed_with_the_keyboard_alone_after_a_look_at_what_changes(
+    situation: Build, context_of: Contexts
+) -> None:
+    situation("normal")
+    page = context_of("olga").new_page()
+    page.goto("/breaker-settings/")
+
+    page.get_by_label("Failures in a row").fill("8")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row", name="Failures in a row")).to_contain_text("8 failures")
+    page.keyboard.type("the hosts are slower now")
+    _tab_to(page, "Apply")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_be_focused()
+    expect(page.get_by_role("status")).to_contain_text("The settings of all breakers were changed")
+    assert Breaker.objects.get(name=NAME).config == {"max_failures": 8}
+
+
 def test_a_viewer_is_told_that_they_may_not(situation: Build, context_of: Contexts) -> None:
     situation("incident")
     page = context_of("viktor").new_page()
@@ -87,3 +131,38 @@ def test_status_and_reset_work_without_javascript(situation: Build, context_of: 
 
     expect(page.get_by_role("status")).to_contain_text("was reset")
     assert _resets() == 1
+
+
+def test_many_are_reset_and_settings_changed_without_javascript(
+    situation: Build, context_of: Contexts
+) -> None:
+    situation("incident")
+    page = context_of("olga", java_script_enabled=False).new_page()
+    page.goto("/breakers/")
+
+    page.get_by_role("link", name="Reset all that are not closed…").click()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
+    page.get_by_label("Reason").fill("by hand")
+    page.get_by_role("button", name="Reset what is ticked").click()
+    expect(page.get_by_role("status")).to_contain_text("2 breakers were reset")
+
+    page.goto(f"/breaker-settings/breaker/{NAME}/")
+    page.get_by_label("Waiting time", exact=True).fill("5000")
+    page.get_by_role("button", name="See what would change…").click()
+    page.get_by_label("Reason").fill("by hand")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("status")).to_contain_text(f"The settings of breaker {NAME} were changed")
+    assert Breaker.objects.get(name=NAME).config == {"reset_timeout_ms": 5_000}
+
+
+def test_a_change_and_its_operations_are_one_click_away_without_javascript(
+    situation: Build, context_of: Contexts
+) -> None:
+    situation("incident")
+    page = context_of("viktor", java_script_enabled=False).new_page()
+    page.goto(f"/breakers/{NAME}/")
+
+    page.get_by_role("region", name="History").get_by_role("link").first.click()
+
+    expect(page.get_by_role("heading", name="Operations up to then")).to_be_visible()
+    expect(page.locator(".operations tbody tr").first).to_be_visible()

@@ -10,16 +10,34 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from featurememory.models import Breaker, BreakerEvent
 from tests.browser.conftest import Ear
 from tests.browser.scenarios import KINDS
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/breakers/")
-NAME = KINDS[0].breaker
-INCIDENT_PAGES = (
+NAME, HELD, PROBING, DISABLED, IDLE = (KINDS[place].breaker for place in (0, 1, 2, 3, 5))
+PAGES = (
+    "/",
+    "/breakers/",
+    "/breaker-settings/",
+    "/breaker-settings/?preview=yes&max_failures=8",
+    "/breaker-resets/",
+)
+NORMAL_PAGES = (
     f"/breakers/{NAME}/",
-    f"/breakers/{NAME}/reset/",
+    f"/breakers/{NAME}/force-open/",
+    "/breaker-settings/operation-type/text_to_audio/",
+)
+INCIDENT_PAGES = (
+    *(f"/breakers/{name}/" for name in (NAME, HELD, PROBING, DISABLED, IDLE)),
+    *(f"/breakers/{HELD}/{act}/" for act in ("reset", "release", "disable", "metrics-only")),
+    f"/breakers/{IDLE}/force-open/",
     "/breakers/?text=nobody",
+    "/breaker-resets/?all=yes&state=not_closed",
+    f"/breaker-resets/?name={NAME}&name=nobody",
+    f"/breaker-settings/breaker/{NAME}/",
+    f"/breaker-settings/breaker/{NAME}/?preview=yes&minimum_calls=200",
+    f"/breaker-settings/breaker/{NAME}/?preview=yes&max_failures=8&health_thresholds_cpu=off",
     "/account/password/",
 )
 ADMIN_PAGES = ("/admin/", "/admin/featurememory/breaker/", "/admin/featurememory/apikey/add/")
@@ -73,7 +91,13 @@ def test_pages_are_accessible_silent_and_fit_every_width(
     page = context_of("olga", color_scheme=theme).new_page()
     ear = Ear(page)
 
-    for path in PAGES + (INCIDENT_PAGES if situation_name == "incident" else ()):
+    more = {"empty": (), "normal": NORMAL_PAGES, "incident": INCIDENT_PAGES}[situation_name]
+    changes = BreakerEvent.objects.filter(name__in=(NAME, HELD)).values_list("sequence", flat=True)
+    for path in (
+        *PAGES,
+        *more,
+        *(f"/breaker-events/{sequence}/" for sequence in (*changes[:2], *changes[::-1][:1])),
+    ):
         _inspect(page, ear, path)
 
     assert ear.origins == {live_server.url.removeprefix("http://")}
@@ -87,7 +111,8 @@ def test_the_admin_keeps_the_content_security_policy_and_fits_a_phone(
     page = context_of("admin", color_scheme=theme, viewport={"width": 360, "height": 740}).new_page()
     ear = Ear(page)
 
-    for path in ADMIN_PAGES:
+    record = f"/admin/featurememory/breaker/{Breaker.objects.get(name=HELD).pk}"
+    for path in (*ADMIN_PAGES, f"{record}/change/", f"{record}/metrics-only/"):
         page.goto(path)
         assert ear.heard() == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
@@ -119,6 +144,33 @@ def test_every_chart_is_a_named_figure_with_a_row_for_each_point(
         points = figure.locator(".plot").evaluate("(plot) => plot.data[0].x.length")
         assert figure.locator("tbody tr").count() == points
     assert page.locator("figure").count() == 4
+
+
+def test_the_day_of_a_breaker_is_a_named_figure_with_a_row_for_each_stretch(
+    situation: Callable[[str], None], context_of: Callable[..., BrowserContext]
+) -> None:
+    situation("incident")
+    page = context_of("viktor").new_page()
+    page.goto(f"/breakers/{HELD}/")
+
+    figure = page.get_by_role("figure", name="States over the last 24 hours")
+    lanes = [lane.get_attribute("aria-label") for lane in figure.get_by_role("img").all()]
+    assert [(lane or "").split(" for ")[0] for lane in lanes] == ["Callers met: Closed", "By itself: Closed"]
+    assert figure.locator("tbody tr").count() == figure.locator("svg > rect[class^=tone]").count()
+
+
+def test_the_day_of_a_breaker_follows_the_theme(
+    situation: Callable[[str], None], context_of: Callable[..., BrowserContext]
+) -> None:
+    situation("incident")
+    page = context_of("viktor", color_scheme="light").new_page()
+    page.goto(f"/breakers/{NAME}/")
+    drawn = page.locator(".lane-plot .tone-bad").first
+    light = drawn.evaluate("(rect) => getComputedStyle(rect).fill")
+
+    page.emulate_media(color_scheme="dark")
+
+    assert drawn.evaluate("(rect) => getComputedStyle(rect).fill") != light
 
 
 def test_no_chart_offers_to_upload_anything(

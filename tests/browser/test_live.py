@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from featurememory.circuit_breaker.commands import Order, force_open_breaker, reset_breaker
-from featurememory.models import Rollup, RollupMark
+from featurememory.models import Breaker, BreakerEvent, Follower, Rollup, RollupMark
 from tests.browser.scenarios import KINDS, SCENARIOS
 
 Build = Callable[[str], None]
@@ -76,6 +76,77 @@ def test_typed_text_survives_a_refresh_and_rows_stay_where_they_are(
     assert page.locator("#breaker-rows .name").all_inner_texts() == before
     assert page.get_by_label("Name contains").input_value() == "whis"
     expect(page.get_by_label("Name contains")).to_be_focused()
+
+
+def test_what_is_ticked_stays_ticked(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    page = context_of("olga").new_page()
+    page.goto("/breakers/")
+    page.get_by_label(f"Choose {KINDS[2].breaker}").check()
+
+    force_open_breaker(KINDS[4].breaker, Order("olga", "maintenance"))
+    _refresh(page, "[data-live]")
+
+    expect(page.locator("#breaker-rows")).to_contain_text("By olga: “maintenance”")
+    expect(page.get_by_label(f"Choose {KINDS[2].breaker}")).to_be_checked()
+    assert page.get_by_role("checkbox", checked=True).count() == 1
+
+
+def test_ten_refreshes_of_a_breaker_leave_the_reader_in_peace(situation: Build, context_of: Contexts) -> None:
+    situation("incident")
+    page = context_of("olga", viewport={"width": 1440, "height": 900}).new_page()
+    page.goto(f"/breakers/{KINDS[1].breaker}/")
+    page.locator("#states-data summary").click()
+    page.get_by_role("link", name="Release…").focus()
+    page.evaluate("scrollTo(0, 160)")
+    page.evaluate(_WATCH_SHIFTS)
+
+    for _ in range(10):
+        _refresh(page, ".status")
+
+    assert page.evaluate("window.shift") < 0.02
+    assert page.evaluate("scrollY") == 160
+    assert page.evaluate("document.activeElement.innerText") == "Release…"
+    assert page.evaluate("document.querySelector('#states-data').open")
+
+
+def test_a_command_s_way_is_followed_closely_until_everybody_has_applied_it(
+    situation: Build, context_of: Contexts
+) -> None:
+    situation("normal")
+    page = context_of("olga").new_page()
+    force_open_breaker(KINDS[0].breaker, Order("olga", "maintenance"))
+    act = BreakerEvent.objects.get()
+    page.clock.install()
+    page.goto(f"/breakers/{KINDS[0].breaker}/")
+    expect(page.locator(".spread")).to_contain_text("applied by 0 of 3 connected processes")
+    expect(page.locator(".spread")).to_contain_text("Waiting for orchestrator-0:4711:9f2c")
+
+    Follower.objects.update(applied=act.sequence, applied_at=act.at + timedelta(milliseconds=12))
+    with page.expect_response("**/breakers/**"):
+        page.clock.run_for(1_600)
+    expect(page.locator(".spread")).to_contain_text("applied by all 3 connected processes in 12")
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(3_000)
+    assert asked == []
+
+
+def test_a_breaker_s_page_announces_changes_of_its_state_and_nothing_else(
+    situation: Build, context_of: Contexts
+) -> None:
+    situation("normal")
+    page = context_of("viktor").new_page()
+    page.goto(f"/breakers/{KINDS[0].breaker}/")
+    Breaker.objects.update(last_result_at=timezone.now())
+    _refresh(page, ".status")
+    expect(page.locator("#announcer")).to_be_empty()
+
+    force_open_breaker(KINDS[0].breaker, Order("olga", "maintenance"))
+    _refresh(page, ".status")
+
+    expect(page.locator("#announcer")).to_have_text(f"{KINDS[0].breaker}: Forced open")
 
 
 def test_a_change_of_state_is_announced_once_and_titles_the_page(

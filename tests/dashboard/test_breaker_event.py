@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.db import connection
@@ -15,7 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.breaker_causes import MOST, read_causes
+from dashboard.words import CAUSES, OUTCOMES
 from featurememory.circuit_breaker.commands import Order, reset_breaker
+from featurememory.circuit_breaker.events import Cause
 from featurememory.ingestion.receive import intake
 from featurememory.models import Breaker, BreakerEvent, Operation
 from tests.dashboard.breakers import newest_event
@@ -171,6 +173,11 @@ def test_the_operations_are_searched_along_indexes() -> None:
     for index, operations in searches.items():
         newest = operations.filter(started_at__lte=now, started_at__gt=now - breaker_causes.WITHIN)
         assert index in newest.order_by("-started_at")[:MOST].explain()
+
+
+def test_there_are_words_for_every_cause_and_every_outcome() -> None:
+    assert set(get_args(Cause)) == set(CAUSES)
+    assert set(Operation.Outcome.values) == set(OUTCOMES)
 
 
 @pytest.mark.parametrize("sequence", ["0", "99999", "9" * 30])

@@ -129,6 +129,7 @@ def test_probes_are_counted_out_of_how_many(db: None, look: Any, now: datetime) 
     assert "Callers meet Probing" in text
     assert "Probes 0 of 3 out 1 back, 0 of them failed; 3 probes decide" in text
     assert "0 of 1 probe failed; 50 % opens it" in text
+    assert re.search(r"Gives up [-0-9: ]+ UTC on what is not heard of by then", text)
 
 
 @pytest.mark.parametrize("hold", [force_open_breaker, disable_breaker])
