@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from uuid import UUID
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from featurememory.admin.records import RecordAdmin
 from featurememory.models import Operation, Rollup
 from featurememory.observability.histogram import Histogram
+from featurememory.observability.operations import guarded_by, newest_numbers, traced
+
+SEARCHED = 1_000
 
 
 class OperationAdmin(RecordAdmin):
@@ -14,12 +22,24 @@ class OperationAdmin(RecordAdmin):
     list_display_links = ("started_at",)
     list_filter = ("outcome", "series")
     list_select_related = ("series",)
-    search_fields = ("=id", "=trace_id", "=breaker")
-    search_help_text = "A whole id, trace id or breaker name"
+    search_fields = ("id", "trace_id", "breaker")
+    search_help_text = f"A whole id, trace id or breaker name; of a breaker the newest {SEARCHED:,} are shown"
     ordering = ("-seq",)
     sortable_by = ()
     exclude = ("features",)
     readonly_fields = ("feature_count",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Operation], search_term: str
+    ) -> tuple[QuerySet[Operation], bool]:
+        """What has exactly this id, trace or breaker, each through its index."""
+        term, operations = search_term.strip(), Operation.objects.all()
+        if not term:
+            return queryset, False
+        branches = [traced(operations, term), *guarded_by(operations, term)]
+        with suppress(ValueError):
+            branches.append(operations.filter(id=UUID(term)))
+        return queryset.filter(seq__in=newest_numbers(branches, SEARCHED)), False
 
     @admin.display(description="duration")
     def duration(self, operation: Operation) -> str:

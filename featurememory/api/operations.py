@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -20,6 +19,7 @@ from featurememory.api.problems import Problem, ProblemError
 from featurememory.ingestion.operations import Moment, OperationBatch, StorableText
 from featurememory.ingestion.receive import BatchAnswer
 from featurememory.models import Operation
+from featurememory.observability.operations import find_operations
 
 router = Router()
 _receive = django_view(OPERATIONS)
@@ -61,7 +61,9 @@ class OperationSearch(Schema):
     operation_type: StorableText | None = None
     model: StorableText | None = None
     outcome: Operation.Outcome | None = None
-    breaker: StorableText | None = None
+    breaker: StorableText | None = Field(
+        None, description="Also `operation_type:model` where the caller chose none."
+    )
     trace_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     cursor: str | None = None
     limit: int = Field(50, ge=1, le=500)
@@ -94,7 +96,9 @@ def post_operations(request: HttpRequest) -> HttpResponse:
 )  # fmt: skip
 def list_operations(request: HttpRequest, search: Query[OperationSearch]) -> dict[str, Any]:
     """The newest first. `next_cursor` leads to the next page; it is null on the last."""
-    rows = list(_found(search)[: search.limit + 1])
+    wanted = search.dict(exclude={"cursor", "limit"})
+    before = None if search.cursor is None else _position(search.cursor)
+    rows = list(find_operations(**wanted, before=before, count=search.limit + 1))
     more = len(rows) > search.limit
     page = rows[: search.limit]
     return {"items": page, "next_cursor": _cursor(page[-1]) if more else None}
@@ -109,23 +113,6 @@ def get_operation(request: HttpRequest, operation_id: UUID) -> Operation:
     if operation is None:
         raise ProblemError(404, "unknown_operation", "Not found", f"No operation has the id {operation_id}.")
     return operation
-
-
-def _found(search: OperationSearch) -> QuerySet[Operation]:
-    wanted = {
-        "started_at__gte": search.since,
-        "started_at__lt": search.until,
-        "operation_type": search.operation_type,
-        "model": search.model,
-        "outcome": search.outcome,
-        "breaker": search.breaker,
-        "trace_id": search.trace_id,
-    }
-    rows = Operation.objects.filter(**{field: value for field, value in wanted.items() if value is not None})
-    if search.cursor is not None:
-        started_at, seq = _position(search.cursor)
-        rows = rows.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, seq__lt=seq))
-    return rows.order_by("-started_at", "-seq")
 
 
 def _cursor(last: Operation) -> str:

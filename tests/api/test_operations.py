@@ -10,7 +10,10 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from featurememory.circuit_breaker.fleet import Fleet
 from featurememory.ingestion.receive import intake
+from featurememory.ingestion.series import SeriesRegistry
+from featurememory.ingestion.transaction import GroupTransaction, Submission
 from tests.operations import URL, bearer, operation, operation_json, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +123,71 @@ def test_only_what_was_looked_for_is_found(get: Get, query: dict[str, str], own:
     wanted = kept(2, **own)
     kept(2, model="other", outcome="cancelled")
     assert ids(get(**query)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("breaker", "own"),
+    [
+        ("speech:xtts", {"operation_type": "speech", "model": "xtts"}),
+        ("speech", {"operation_type": "speech", "model": ""}),
+        ("a:b:c", {"operation_type": "a", "model": "b:c"}),
+        ("a:b:c", {"operation_type": "a:b", "model": "c"}),
+        ("a:b:c", {"operation_type": "a:b:c", "model": ""}),
+    ],
+)
+def test_a_breaker_s_operations_are_found_though_their_callers_chose_none(
+    get: Get, breaker: str, own: dict[str, str]
+) -> None:
+    kept(2, operation_type="speech", model="bark")
+    kept(2, **own, breaker="another")
+    by_default = kept(2, **own)
+    chosen = kept(2, operation_type="translation", breaker=breaker)
+
+    assert sorted(ids(get(breaker=breaker))) == sorted(by_default + chosen)
+    assert sorted(ids(get(breaker=breaker, outcome="success"))) == sorted(by_default + chosen)
+    assert ids(get(breaker=breaker, operation_type="translation")) == chosen
+    assert ids(get(breaker=breaker, outcome="error")) == []
+
+
+def test_failures_and_traces_of_a_breaker_are_found(get: Get) -> None:
+    trace_id = "0" * 31 + "2"
+    (wanted,) = kept(1, operation_type="speech", model="xtts", outcome="error", trace_id=trace_id)
+    kept(1, operation_type="speech", model="bark", outcome="error", trace_id=trace_id)
+
+    assert ids(get(breaker="speech:xtts", outcome="error")) == [wanted]
+    assert ids(get(breaker="speech:xtts", trace_id=trace_id)) == [wanted]
+
+
+def test_pages_of_several_series_follow_each_other(get: Get) -> None:
+    for model in ("a", "b", "c"):
+        kept(5, operation_type="speech", model=model)
+    kept(3, operation_type="translation")
+    page = get(operation_type="speech", limit=4)
+    found = page["items"]
+    while page["next_cursor"]:
+        page = get(operation_type="speech", limit=4, cursor=page["next_cursor"])
+        found += page["items"]
+
+    assert [each["started_at"] for each in found] == sorted(
+        (each["started_at"] for each in found), reverse=True
+    )
+    assert len({each["id"] for each in found}) == len(found) == 15
+
+
+def test_what_is_counted_under_other_is_found_by_its_own_name(get: Get) -> None:
+    registry = SeriesRegistry(max_types=1, max_models=1)
+    transaction = GroupTransaction(registry, Fleet(10))
+    wanted = operation(operation_type="rare", model="odd", outcome="error")
+    sent = [
+        operation(operation_type="common", model="usual"),
+        wanted,
+        operation(operation_type="common", model="new"),
+    ]
+    transaction.store([Submission(sent)], datetime.now(UTC).timestamp())
+
+    for query in ({"operation_type": "rare"}, {"model": "odd"}, {"operation_type": "rare", "model": "odd"}):
+        assert ids(get(**query)) == [str(wanted.id)]
+    assert ids(get(breaker="rare:odd")) == []  # beyond the limits there is no such breaker
 
 
 def test_since_is_inclusive_and_until_exclusive(get: Get) -> None:

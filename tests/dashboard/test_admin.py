@@ -74,6 +74,24 @@ def test_the_list_of_operations_counts_no_further_than_its_pages(
     assert all("LIMIT" in sql for sql in counts)
 
 
+def test_operations_are_found_by_id_trace_and_breaker(situation: Build, sign_in: SignIn) -> None:
+    situation("normal")
+    client = sign_in("admin")
+    kind = KINDS[4]
+    guarded = models.Operation.objects.filter(operation_type=kind.operation_type, model=kind.model)
+    first = guarded.first()
+    assert first is not None
+    models.Operation.objects.filter(pk=first.pk).update(trace_id="ab" * 16)
+
+    def found(term: str) -> int:
+        page = client.get(_address("operation", "changelist"), {"q": term}).content.decode()
+        return page.count('class="field-started_at')
+
+    assert found(str(first.id)) == found(first.id.hex) == found(f" {'ab' * 16} ") == 1
+    assert found(kind.breaker) == guarded.count() > 1
+    assert found("nobody") == 0
+
+
 def test_an_operator_resets_a_breaker_in_the_admin_once(situation: Build, sign_in: SignIn) -> None:
     situation("incident")
     breaker = models.Breaker.objects.get(name=KINDS[0].breaker)
