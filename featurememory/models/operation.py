@@ -47,6 +47,7 @@ class Operation(models.Model):
     breaker = models.CharField(max_length=401, blank=True, help_text="the name the caller chose, if it did")
 
     class Meta:
+        # Who wants one of the three that hold some rows alone repeats its condition (observability/operations.py).
         indexes = (
             models.Index(fields=["started_at"], name="operation_started"),
             models.Index(fields=["series", "started_at"], name="operation_series_started"),

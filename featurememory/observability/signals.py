@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Mod
+from django.db.models import Count, Q, Sum
 
 from featurememory.models import BreakerEvent, HealthSnapshot, ProcessRecord, Series, Source
 from featurememory.models.rollup import OTHER
@@ -87,7 +86,7 @@ class Cardinality:
 
 
 def read_saturation(span: Span, now: datetime) -> Saturation:
-    """Queues over the span, from health snapshots, and at `now`, from the processes themselves; four queries."""
+    """Queues over the span, from health snapshots, and at `now`, from the processes themselves; five queries."""
     fill: list[float | None] = [None] * len(span)
     commit: list[float | None] = [None] * len(span)
     start = span.start.timestamp()
@@ -104,37 +103,39 @@ def read_saturation(span: Span, now: datetime) -> Saturation:
 
 
 class Looks:
-    """What health snapshots said of the queues. Snapshots never change: each is read once by a process."""
+    """What health snapshots said of the queues. Snapshots never change: a process reads each once."""
 
     def __init__(self, most: int = 20_000) -> None:
         self._most = most
         self._known: dict[int, Look] = {}
 
     def within(self, span: Span) -> list[Look]:
-        """One query, and one more for snapshots that were not looked at yet."""
-        wanted = list(_snapshots(span).values_list("pk", flat=True))
+        """Those of the span, of a long one every n-th; two queries, and one more for snapshots not looked at yet."""
+        within = HealthSnapshot.objects.filter(at__gte=span.start, at__lt=span.end)
+        first, last = (within.order_by(way).values_list("pk", flat=True).first() for way in ("at", "-at"))
+        if first is None or last is None:
+            return []
+        start, end = span.start.timestamp(), span.end.timestamp()
+        every = int((end - start) / _SNAPSHOTS_EVERY_S / MAX_SAMPLES) + 1
+        wanted = range(-(-first // every) * every, last + 1, every)
         known = self._known
-        strangers = [pk for pk in wanted if pk not in known]
-        if strangers:
-            metrics = "components__ingestion__metrics"
-            columns = ("pk", "at", f"{metrics}__queue_fill", f"{metrics}__commit_ms_p99")
-            rows = HealthSnapshot.objects.filter(pk__in=strangers).order_by().values_list(*columns)
-            known = known | {pk: Look(at.timestamp(), *figures) for pk, at, *figures in rows}
+        if strangers := [pk for pk in wanted if pk not in known]:
+            known = known | _looks_of(strangers)
             self._known = dict(list(known.items())[-self._most :])
-        return [known[pk] for pk in wanted if pk in known]
+        return [look for look in map(known.get, wanted) if look and start <= look.at < end]
 
     def forget(self) -> None:
         self._known = {}
 
 
+def _looks_of(snapshots: list[int]) -> dict[int, Look]:
+    metrics = "components__ingestion__metrics"
+    columns = ("pk", "at", f"{metrics}__queue_fill", f"{metrics}__commit_ms_p99")
+    rows = HealthSnapshot.objects.filter(pk__in=snapshots).order_by().values_list(*columns)
+    return {pk: Look(at.timestamp(), *figures) for pk, at, *figures in rows}
+
+
 LOOKS = Looks()
-
-
-def _snapshots(span: Span) -> QuerySet[HealthSnapshot]:
-    """Those of the span; of a long one every n-th."""
-    snapshots = HealthSnapshot.objects.filter(at__gte=span.start, at__lt=span.end).order_by("at")
-    every = int((span.end - span.start).total_seconds() / _SNAPSHOTS_EVERY_S / MAX_SAMPLES) + 1
-    return snapshots.annotate(turn=Mod(F("pk"), every)).filter(turn=0) if every > 1 else snapshots
 
 
 def _larger(one: float | None, other: float | None) -> float | None:

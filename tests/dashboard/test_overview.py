@@ -82,11 +82,11 @@ def test_the_page_asks_a_handful_of_queries_whatever_it_shows(
     situation("incident")
     client = sign_in("viktor")
 
-    with django_assert_max_num_queries(17) as asked:
+    with django_assert_max_num_queries(18) as asked:
         _page(client, "/?range=24h")
     with django_assert_max_num_queries(9):
         _page(client, reverse("overview-status"))
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         _page(client, reverse("overview-signals") + "?range=7d")
 
     assert not any(Operation._meta.db_table + '"' in query["sql"] for query in asked.captured_queries)

@@ -49,7 +49,7 @@ def test_saturation_shows_the_fullest_look_of_each_step(django_assert_num_querie
         seen = START - timedelta(seconds=age)
         Source.objects.create(instance=name, first_seen=seen, last_seen=seen, dropped=4)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         saturation = read_saturation(SPAN, START)
 
     assert saturation.fill == (0.7, None)
@@ -79,9 +79,9 @@ def test_a_snapshot_is_read_once(django_assert_num_queries: Any) -> None:
     first = read_saturation(SPAN, START)
     HealthSnapshot.objects.bulk_create([_snapshot(330, queue_fill=0.9)])
 
-    with django_assert_num_queries(4) as asked:
+    with django_assert_num_queries(5) as asked:
         second = read_saturation(SPAN, START)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         third = read_saturation(SPAN, START)
 
     (read,) = [query["sql"] for query in asked.captured_queries if "queue_fill" in query["sql"]]
