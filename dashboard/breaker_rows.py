@@ -151,7 +151,7 @@ def show(
         failed=failed(status, machine.config),
         may_probe_at=_moment(status.may_probe_at),
         may_probe=status.may_probe_at is not None and status.may_probe_at <= now.timestamp(),
-        gives_up_at=breaker.due_at if status.state == Breaker.State.HALF_OPEN else None,
+        gives_up_at=breaker.due_at if status.state == "half_open" else None,
         transitions=tuple(view_transition(event) for event in newest),
         spread=None if act is None else spread_of(act, followers, now),
     )

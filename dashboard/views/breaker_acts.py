@@ -19,8 +19,8 @@ from dashboard.views.signed_in import signed_in
 from featurememory.circuit_breaker.operator_actions import (
     ACTIONS,
     PERMISSION,
+    ActForm,
     Done,
-    ReasonForm,
     carry_out,
     reset_breakers,
 )
@@ -44,6 +44,7 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
             raise Http404(str(gone)) from None
         except ValidationError as refused:
             form.add_error("reason", str(refused))
+            form.look_again()
         else:
             tell(request, done)
             return redirect("breaker", name=name)
@@ -72,11 +73,10 @@ def reset_many(request: HttpRequest) -> HttpResponse:
     """GET shows what a reset would touch: `?name=a&name=b`, or `?all=yes` with the list's filter, where those that an
     operator holds are left to be ticked. POST resets what is ticked, says so on the list of just these, and may be
     repeated without harm."""
-    form = ReasonForm(request.POST or None)
+    form = ActForm(request.POST or None)
     names = [name for name in request.POST.getlist("name") if "\0" not in name][:MOST]
     if form.is_valid() and names:
-        given = form.cleaned_data
-        many = reset_breakers(names, request.user.get_username(), given["reason"], given["request_id"])
+        many = reset_breakers(names, form.cleaned_data, request.user.get_username())
         tell(request, many.done)
         only = ",".join(str(breaker.pk) for breaker in many.breakers)
         return redirect(f"{reverse('breakers')}?only={only}")

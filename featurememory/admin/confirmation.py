@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from featurememory.circuit_breaker.operator_actions import Done, ReasonForm
+from featurememory.circuit_breaker.operator_actions import ActForm, Done, ReasonForm
 from featurememory.errors import ValidationError
 
 
@@ -41,6 +41,8 @@ def confirm(
             done = act(found, form.cleaned_data)
         except ValidationError as refused:
             form.add_error("reason", str(refused))
+            if isinstance(form, ActForm):
+                form.look_again()
         else:
             if not isinstance(done, Done):
                 done = Done(done, went_well=True)

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4, uuid5
 
 from django import forms
 
 from featurememory.circuit_breaker import commands
 from featurememory.circuit_breaker.storage import UnknownBreaker
-from featurememory.models import Breaker
+from featurememory.errors import ValidationError
+from featurememory.models import AuditEntry, Breaker, BreakerEvent
+from featurememory.sequence import last_sequence_number
 
 HELD_STATES = (Breaker.State.FORCED_OPEN, Breaker.State.DISABLED, Breaker.State.METRICS_ONLY)
 PERMISSION = "featurememory.operate_breaker"
@@ -42,9 +44,9 @@ class OperatorAction:
     is_harmful: bool = False
 
     @property
-    def form(self) -> type[ReasonForm]:
+    def form(self) -> type[ActForm]:
         """What it has to be asked."""
-        return ReasonForm if self.leads_to is None else ReasonAndEndForm
+        return ActForm if self.leads_to is None else ActAndEndForm
 
     def suits(self, state: str) -> bool:
         """Whether it changes anything for a breaker in `state`."""
@@ -115,7 +117,20 @@ class ReasonForm(forms.Form):
     request_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
 
-class ReasonAndEndForm(ReasonForm):
+class ActForm(ReasonForm):
+    """And how far the live sequence had come when the page was shown: nobody undoes unseen what another operator has
+    done since."""
+
+    looked_at = forms.IntegerField(
+        required=False, min_value=0, widget=forms.HiddenInput, initial=last_sequence_number
+    )
+
+    def look_again(self) -> None:
+        """Before it is shown once more, with what another operator has done meanwhile."""
+        self.data = {**self.data, "looked_at": last_sequence_number()}
+
+
+class ActAndEndForm(ActForm):
     """And for how long, where something is laid over a breaker."""
 
     minutes = forms.TypedChoiceField(
@@ -141,15 +156,30 @@ class Done:
 
 
 def carry_out(action: OperatorAction, name: str, given: Mapping[str, Any], actor: str, now: datetime) -> Done:
-    """Does what a valid form asks for; fails as the functions of commands.py do."""
+    """Does what a valid form asks for; fails as the functions of commands.py do, and where another operator has acted
+    on the breaker since the form was shown."""
+    request_id = given["request_id"]
+    if not AuditEntry.objects.filter(request_id=request_id).exists():
+        for other in _acts_since([name], given.get("looked_at")):
+            raise ValidationError(
+                f"{other.actor} has acted on it meanwhile: “{other.reason}”. Submit again if you still mean it.",
+                [{"field": "reason", "code": "acted_meanwhile", "message": other.message}],
+            )
     minutes = given.get("minutes") or 0
     until = now + timedelta(minutes=minutes) if minutes else None
-    order = commands.Order(actor, given["reason"], until=until, request_id=given["request_id"])
+    order = commands.Order(actor, given["reason"], until=until, request_id=request_id)
     effect = action.command(name, order)
     text = f"Breaker {name} {action.done}"
     if action.leads_to is not None:
         text += f" until {_end(until)}."
     return Done(_with_news(text, effect.was_handed_on), effect.was_handed_on)
+
+
+def _acts_since(names: Iterable[str], looked_at: int | None) -> Iterable[BreakerEvent]:
+    """What operators have done to the named breakers since then, newest first."""
+    if looked_at is None:
+        return ()
+    return BreakerEvent.objects.filter(sequence__gt=looked_at, name__in=list(names)).exclude(actor="")
 
 
 def _end(until: datetime | None) -> str:
@@ -163,10 +193,12 @@ def _with_news(text: str, was_handed_on: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ManyReset:
-    """What came of resetting many; `gone` are the names of those that are there no more."""
+    """What came of resetting many; `gone` are the names of those that are there no more, `taken` those that another
+    operator has acted on since they were shown: they were left alone."""
 
     breakers: tuple[Breaker, ...]
     gone: tuple[str, ...]
+    taken: tuple[str, ...]
     was_handed_on: bool
 
     @property
@@ -178,19 +210,30 @@ class ManyReset:
         }.get(number, f"{number:,} breakers were reset: they are closed and start counting anew.")
         if self.gone:
             text += f" There {'is' if len(self.gone) == 1 else 'are'} no more: {', '.join(self.gone)}."
-        return Done(_with_news(text, self.was_handed_on), went_well=self.was_handed_on and not self.gone)
+        if self.taken:
+            text += f" Another operator has acted meanwhile on what was left alone: {', '.join(self.taken)}."
+        return Done(
+            _with_news(text, self.was_handed_on),
+            went_well=self.was_handed_on and not self.gone and not self.taken,
+        )
 
 
-def reset_breakers(names: Iterable[str], actor: str, reason: str, request_id: UUID) -> ManyReset:
-    """Resets each, with an audit row of its own; given again with the same `request_id` it does nothing."""
-    order, were_handed_on = commands.Order(actor, reason), []
+def reset_breakers(names: Iterable[str], given: Mapping[str, Any], actor: str) -> ManyReset:
+    """Resets each for the reason that a valid ActForm gives, with an audit row of its own; submitted again it does
+    nothing."""
+    ids = {name: uuid5(given["request_id"], name) for name in names}
+    known = set(AuditEntry.objects.filter(request_id__in=ids.values()).values_list("request_id", flat=True))
+    taken = {event.name for event in _acts_since(ids, given.get("looked_at")) if ids[event.name] not in known}
+    order, were_handed_on = commands.Order(actor, given["reason"]), []
     found, gone = [], []
-    for name in dict.fromkeys(names):
+    for name, request_id in ids.items():
+        if name in taken:
+            continue
         try:
-            effect = commands.reset_breaker(name, replace(order, request_id=uuid5(request_id, name)))
+            effect = commands.reset_breaker(name, replace(order, request_id=request_id))
         except UnknownBreaker:
             gone.append(name)
             continue
         found.append(effect.breaker)
         were_handed_on.append(effect.was_handed_on)
-    return ManyReset(tuple(found), tuple(gone), all(were_handed_on))
+    return ManyReset(tuple(found), tuple(gone), tuple(sorted(taken)), all(were_handed_on))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,10 +15,13 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from featurememory import bus
+from featurememory.circuit_breaker.commands import Order, force_open_breaker
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
 from tests.browser.scenarios import KINDS
+from tests.dashboard.breakers import opened
 from tests.servers import free_port
 
 Build = Callable[[str], None]
@@ -28,6 +32,11 @@ ACTIONS = ["reset", "release", "force-open", "disable", "metrics-only"]
 
 def given(reason: str = "the GPU is back", **more: str) -> dict[str, str]:
     return {"reason": reason, "request_id": str(uuid4())} | more
+
+
+def hidden(page: str) -> dict[str, str]:
+    """What the confirmation page would send of itself."""
+    return dict(re.findall(r'<input type="hidden" name="(request_id|looked_at)" value="([^"]*)"', page))
 
 
 @pytest.fixture
@@ -131,6 +140,36 @@ def test_what_changes_nothing_has_no_news_to_hand_on(
     page = sign_in("olga").post(reverse("breaker-release", args=[AUDIOLDM]), given(), follow=True)
 
     assert "banner-ok" in page.content.decode()
+
+
+@pytest.mark.parametrize("page", ["breaker-reset", "admin:featurememory_breaker_reset"])
+def test_what_another_operator_did_meanwhile_is_not_undone_unseen(
+    situation: Build, sign_in: SignIn, page: str
+) -> None:
+    situation("incident")
+    client, breaker = sign_in("admin"), Breaker.objects.get(name=AUDIOLDM)
+    address = reverse(page, args=[breaker.pk if page.startswith("admin") else AUDIOLDM])
+    sent = hidden(client.get(address).content.decode()) | {"reason": "the GPU is back"}
+    force_open_breaker(AUDIOLDM, Order("bob", "it burns"))
+
+    refused = client.post(address, sent)
+
+    assert refused.status_code == 422
+    assert "bob has acted on it meanwhile: “it burns”" in refused.content.decode()
+    assert Breaker.objects.get(name=AUDIOLDM).state == "forced_open"
+    meant = hidden(refused.content.decode()) | {"reason": "it does not"}
+    for _ in range(2):
+        assert client.post(address, meant).status_code == 302
+    assert Breaker.objects.get(name=AUDIOLDM).state == "closed"
+
+
+def test_what_the_breaker_did_meanwhile_stops_nobody(situation: Build, sign_in: SignIn) -> None:
+    situation("incident")
+    client, address = sign_in("olga"), reverse("breaker-force-open", args=[KINDS[4].breaker])
+    sent = hidden(client.get(address).content.decode()) | {"reason": "maintenance"}
+    opened(KINDS[4].breaker, timezone.now())
+
+    assert client.post(address, sent).status_code == 302
 
 
 def test_a_double_submit_acts_once(situation: Build, sign_in: SignIn) -> None:

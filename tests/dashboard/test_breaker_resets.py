@@ -114,6 +114,25 @@ def test_when_all_are_gone_it_says_so(sign_in: SignIn) -> None:
     assert "No breaker was reset. There are no more: x, y." in result
 
 
+def test_what_another_operator_took_in_hand_meanwhile_is_left_alone_and_named(sign_in: SignIn) -> None:
+    client = sign_in("olga")
+    preview = client.get(ADDRESS, {"name": ["a", "b"]}).content.decode()
+    looked_at = re.search(r'name="looked_at" value="(\d+)"', preview)
+    assert looked_at is not None
+    sent = given("a", "b", looked_at=looked_at[1])
+    force_open_breaker("b", Order("bob", "it burns"))
+
+    result = client.post(ADDRESS, sent, follow=True).content.decode()
+    again = client.post(ADDRESS, sent, follow=True).content.decode()
+
+    for page in (result, again):
+        assert "1 breaker was reset" in page
+        assert "Another operator has acted meanwhile on what was left alone: b." in page
+        assert "banner-warn" in page[: page.index('id="stale"')]
+    assert (states()["a"], states()["b"]) == ("closed", "forced_open")
+    assert AuditEntry.objects.filter(action="breaker.reset").count() == 1
+
+
 def test_without_a_reason_nothing_happens_and_the_choice_stays(sign_in: SignIn) -> None:
     response = sign_in("olga").post(ADDRESS, given("a", "held", reason=" "))
 
