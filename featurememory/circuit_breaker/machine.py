@@ -190,6 +190,10 @@ class BreakerMachine:
             return False
         return self._state == "half_open" or (self._state == "open" and now >= self._may_probe_at)
 
+    def is_ahead_of(self, now: float) -> bool:
+        """Whether the clock has stepped back behind the last transition, which the next call admitted sets right."""
+        return self._since is not None and now < self._since
+
     # Operators
 
     def force_open(self, now: float, until: float | None = None) -> tuple[Transition, ...]:
@@ -465,10 +469,23 @@ class BreakerMachine:
 
     def _lapse(self, now: float) -> tuple[Transition, ...]:
         """Ends an overlay whose time is over."""
+        if (since := self._since) is not None and now < since:
+            self._since = now
+            self._wait_anew(since - now)
         if self._overlay is None or self._overlay_at(now) is not None:
             return ()
         message = f"the time of {self._overlay} is over: {self._state} again, as computed"
         return self._lay_over(None, "overlay_ended", message, now)
+
+    def _wait_anew(self, seconds: float) -> None:
+        """The clock has stepped back: whatever is waited for is waited for from now on. The end that an operator named
+        stays."""
+        self._begun -= seconds
+        self._may_probe_at -= seconds
+        self._round.wait_anew(seconds)
+        self._trips = {name: at - seconds for name, at in self._trips.items()}
+        if self.shut_until > -inf:
+            self.shut_until = self._may_probe_at
 
     def _overlay_at(self, now: float) -> Overlay | None:
         over = self._overlay_until is not None and now >= self._overlay_until

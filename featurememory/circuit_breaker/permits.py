@@ -28,14 +28,16 @@ class Admission:
 
 
 def ask_for_permit(name: str, now: datetime) -> Admission:
-    """Whether one call may go at `now`. Only a probe changes anything, and only then is the row locked.
+    """Whether one call may go at `now`. Only a probe changes anything, or a clock that stepped back, and only then is
+    the row locked.
 
     UnknownBreaker where nothing has been heard of the breaker yet: nothing speaks against the call then.
     """
     seconds = now.timestamp()
     machine = machine_of(find_breaker(name))
+    stepped_back = machine.is_ahead_of(seconds)
     answer = machine.admit(seconds)
-    if _changes(answer):
+    if stepped_back or _changes(answer):
         with transaction.atomic():
             breaker = lock_breaker(name)
             machine = machine_of(breaker)

@@ -66,6 +66,11 @@ class ProbeRound:
             self.expired += 1
             self.record(failed=True)
 
+    def wait_anew(self, seconds: float) -> None:
+        """The clock has stepped back: probes and round have as long as they had when it was what it is now."""
+        self.ends_at -= seconds
+        self._pending = {probe: expires_at - seconds for probe, expires_at in self._pending.items()}
+
     def in_use(self, now: float) -> int:
         """Permits that are out and not overdue."""
         return sum(expires_at > now for expires_at in self._pending.values())

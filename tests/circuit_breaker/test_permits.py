@@ -76,6 +76,14 @@ def test_probes_are_counted_over_all_who_ask_and_close_it_when_they_succeed(open
     assert Breaker.objects.get().state == "closed"
 
 
+def test_a_clock_that_steps_back_lets_nobody_wait_for_longer_than_once_more(opened: None) -> None:
+    hours_ago = timezone.now() - timedelta(hours=5)
+    refused = ask_for_permit(NAME, hours_ago)
+    assert refused.retry_after_ms is not None
+    assert refused.retry_after_ms <= 1_000
+    assert ask_for_permit(NAME, hours_ago + timedelta(seconds=1)).allowed
+
+
 def test_a_permit_is_good_for_one_result(opened: None) -> None:
     now = timezone.now() + LATER
     permit = ask_for_permit(NAME, now).permit
