@@ -263,11 +263,15 @@ class Process:
     """What its monotonic clock is ahead of true time."""
     wall_s: float
     """What its wall clock is ahead of the server's; steps."""
+    resets: list[int]
+    """The versions that operators' resets have made."""
     inbox: deque[Told] | None = None
     """What the stream carries; None without one."""
     is_cut_off: bool = False
     loses_the_next_answer: bool = False
-    hears_while_asking: bool = False
+    while_asking: Callable[[], object] | None = None
+    """Happens between the fleet's answer and its arrival."""
+    has_asked: bool = False
     seen: int | None = None
     answered: Grant | None = None
     """What the fleet answered to the call that began last."""
@@ -303,9 +307,8 @@ class Process:
     # Calls
 
     def begin(self) -> Call | Refusal:
-        self.answered = None
+        self.answered, self.has_asked = None, False
         answer = self.breaker.admit()
-        self.hears_while_asking = self.loses_the_next_answer = False
         if isinstance(answer, Refusal):
             return answer
         epoch = self.breaker.fleet_epoch
@@ -324,11 +327,12 @@ class Process:
 
     def ask(self, breaker: str) -> Grant | None:
         """As the SDK asks over the network."""
+        self.has_asked = True
         if self.is_cut_off:
             return None
         answer = self.server.ask()
-        if self.hears_while_asking:
-            self.hear_all()
+        if self.while_asking is not None:
+            self.while_asking()
         if self.loses_the_next_answer:
             return None
         self.answered = _grant(json.loads(json.dumps(answer._asdict())))
@@ -375,6 +379,9 @@ class Process:
         if self.version is not None and news.version <= self.version and not news.is_snapshot:
             return
         assert self.version is None or news.version >= self.version, "the server went back"
+        if self.version is not None and any(self.version < each <= news.version for each in self.resets):
+            self.emptied += 1
+            self.failures = 0
         if self.epoch is None:
             self.deviates = news.computed_state == "closed" and self.computed_state != "closed"
         elif news.epoch > self.epoch:

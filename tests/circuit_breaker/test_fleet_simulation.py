@@ -30,6 +30,7 @@ from tests.circuit_breaker.fleet_in_memory import (
 OVERLAYS = {"force_open": "forced_open", "disable": "disabled", "only_measure": "metrics_only"}
 KINDS: st.SearchStrategy[Kind] = st.sampled_from(["success", "success", "failure", "ignored"])
 PROCESSES = st.integers(0, 2)
+TROUBLES = st.sampled_from(["", "", "its answer is lost", "it hears meanwhile", "an operator acts meanwhile"])
 
 CONFIGS = st.builds(
     lambda **settings: BreakerConfig(**settings),
@@ -63,9 +64,10 @@ class AnyFleet(RuleBasedStateMachine):
         self.laid: tuple[str | None, float | None] = None, None
         """What the last command that was acknowledged has laid over the breaker, and until when."""
         self.published = 0
+        self.resets: list[int] = []
         self.told: list[dict[str, Any]] = []
         self.processes = [
-            Process(f"gpu-{number}", _Watched(self), lambda: self.time, 1_000.0 * number, ahead)
+            Process(f"gpu-{number}", _Watched(self), lambda: self.time, 1_000.0 * number, ahead, self.resets)
             for number, ahead in enumerate(wall_s)
         ]
         for process in self.processes[:-1]:  # the last has yet to find the server
@@ -93,16 +95,21 @@ class AnyFleet(RuleBasedStateMachine):
 
     @rule(
         process=PROCESSES,
-        what=st.sampled_from(["cut", "cut unnoticed", "connect", "connect anew", "wall clock"]),
+        what=st.sampled_from(
+            ["cut", "cut unnoticed", "connect", "connect anew", "connect anew", "wall clock"]
+        ),
         behind=st.integers(0, 3),
+        hears=st.booleans(),
     )
-    def network(self, process: int, what: str, behind: int) -> None:
+    def network(self, process: int, what: str, behind: int, hears: bool) -> None:
         if what == "wall clock":
             self.processes[process].wall_s += 7_200.0 * (-1) ** behind
         elif what in ("connect", "connect anew"):
             if what == "connect anew":  # it did not understand what it read last
                 self.processes[process].seen = None
             self.processes[process].connect(behind)
+            if hears:
+                self.processes[process].hear_all()
         else:
             self.processes[process].cut(noticed=what == "cut")
 
@@ -120,18 +127,28 @@ class AnyFleet(RuleBasedStateMachine):
 
     # Calls
 
-    @rule(
-        target=calls,
-        process=PROCESSES,
-        how_many=st.integers(1, 4),
-        trouble=st.sampled_from(["", "", "", "its answer is lost", "it hears while it asks"]),
-    )
+    @rule(target=calls, process=PROCESSES, how_many=st.integers(1, 4), trouble=TROUBLES)
     def begin_calls(self, process: int, how_many: int, trouble: str) -> Any:
-        caller = self.processes[process]
-        caller.loses_the_next_answer = trouble == "its answer is lost"
-        caller.hears_while_asking = trouble == "it hears while it asks"
-        begun = [self.begun(caller) for _ in range(how_many)]
-        return multiple(*[call for call in begun if call is not None])
+        return multiple(*self.begun_in_trouble(self.processes[process], how_many, trouble))
+
+    @rule(target=calls, some=st.sets(PROCESSES, min_size=1), how_many=st.integers(1, 2), trouble=TROUBLES)
+    def the_time_out_is_over(self, some: set[int], how_many: int, trouble: str) -> Any:
+        may_probe_at = self.server.machine.status(self.server.now).may_probe_at
+        self.time += max(0.0, (may_probe_at or 0.0) - self.server.now)
+        processes = [self.processes[number] for number in sorted(some)]
+        return multiple(
+            *[call for each in processes for call in self.begun_in_trouble(each, how_many, trouble)]
+        )
+
+    def begun_in_trouble(self, process: Process, how_many: int, trouble: str) -> list[Call]:
+        process.loses_the_next_answer = trouble == "its answer is lost"
+        if trouble == "it hears meanwhile":
+            process.while_asking = process.hear_all
+        elif trouble == "an operator acts meanwhile":
+            process.while_asking = lambda: (self.command("force_open", None), process.hear_all())
+        begun = [self.begun(process) for _ in range(how_many)]
+        process.loses_the_next_answer, process.while_asking = False, None
+        return [call for call in begun if call is not None]
 
     def begun(self, process: Process) -> Call | None:
         forced, before = process.held == "forced_open", process.breaker.status()
@@ -142,7 +159,9 @@ class AnyFleet(RuleBasedStateMachine):
             return None
         assert not forced, "1: admitted while forced open"
         assert process.held != "forced_open", "1: admitted after it heard that it is forced open"
-        if before.overlay is None and before.computed_state != "closed" and answered is not None:
+        probes = before.overlay is None and before.computed_state != "closed"
+        assert not probes or process.has_asked or process.breakers.fleet is None, "1: it did not ask"
+        if probes and answered is not None:
             is_probe = "." in answered.permit
             assert not is_probe or call.permit.token == answered.permit or process.computed_state == "closed"
             assert answered.allowed or process.computed_state == "closed", "1: a probe that the fleet refused"
@@ -164,13 +183,6 @@ class AnyFleet(RuleBasedStateMachine):
                 self.call(self.processes[number], "failure")
         if tells:
             self.everybody_reports()
-
-    @rule(target=calls, some=st.sets(PROCESSES, min_size=1), how_many=st.integers(1, 2))
-    def the_time_out_is_over(self, some: set[int], how_many: int) -> Any:
-        may_probe_at = self.server.machine.status(self.server.now).may_probe_at
-        self.time += max(0.0, (may_probe_at or 0.0) - self.server.now)
-        begun = [self.begun(self.processes[number]) for number in sorted(some) for _ in range(how_many)]
-        return multiple(*[call for call in begun if call is not None])
 
     def call(self, process: Process, kind: Kind) -> None:
         call = self.begun(process)
@@ -248,8 +260,10 @@ class AnyFleet(RuleBasedStateMachine):
         until = None if lasts is None else self.server.now + lasts
         self.server.command(action, until)
         self.laid = (OVERLAYS[action], until) if action in OVERLAYS else (None, None)
-        assert action != "reset" or self.computed == "closed", "10"
         self.publish()
+        if action == "reset":
+            assert self.computed == "closed", "10"
+            self.resets.append(self.server_version)
 
     @rule(what=st.sampled_from(["job", "job", "job", "configure", "restart", "restart with little memory"]))
     def server_works(self, what: str) -> None:
