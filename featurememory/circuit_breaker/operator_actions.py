@@ -127,7 +127,7 @@ class ActForm(ReasonForm):
 
     def look_again(self) -> None:
         """Before it is shown once more, with what another operator has done meanwhile."""
-        self.data = {**self.data, "looked_at": last_sequence_number()}
+        self.data = dict(self.data.items()) | {"looked_at": last_sequence_number()}
 
 
 class ActAndEndForm(ActForm):
