@@ -123,3 +123,23 @@ def test_fewer_permits_than_probes_already_back_do_not_leave_it_half_open() -> N
     calls(machine, "SS", 1)
     restored = type(machine).restore(BreakerConfig(max_failures=1, half_open_permits=1), machine.snapshot())
     assert restored.admit(1).transitions[0].to_state == "closed"
+
+
+def test_an_unknown_setting_is_told_in_a_sentence() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^A breaker has no setting 'of_2031'; there are max_failures,"
+    ):
+        BreakerConfig.from_mapping({"of_2031": True})
+
+
+def test_what_is_kept_is_plain_json_and_gives_the_same_again() -> None:
+    config = BreakerConfig.from_mapping(
+        {"monitored_operations": ["a", "b"], "health_thresholds": {"cpu": None}, "window_type": "time"}
+    )
+    kept = config.to_mapping()
+    assert kept == {
+        "window_type": "time",
+        "health_thresholds": {"cpu": None, "memory": 95, "error_rate": None},
+        "monitored_operations": ["a", "b"],
+    }
+    assert BreakerConfig.from_mapping(json.loads(json.dumps(kept))) == config

@@ -112,3 +112,63 @@ def test_results_that_are_back_use_up_their_permits() -> None:
 def test_reaching_the_threshold_exactly_opens_it() -> None:
     machine = opened(half_open_permits=4, failure_rate_threshold=50)
     assert causes(calls(machine, "SFSF", 1)) == ["probe_failed"]
+
+
+def test_one_failed_probe_is_one_too_many_where_one_failure_opens_it() -> None:
+    machine = opened(max_failures=1, half_open_permits=10, failure_rate_threshold=100)
+    assert causes(calls(machine, "F", 1)) == ["probe_failed"]
+
+
+def test_failures_in_a_row_do_not_matter_where_they_are_switched_off() -> None:
+    machine = breaker(max_failures=0, minimum_calls=1, half_open_permits=5, failure_rate_threshold=60)
+    calls(machine, "F")
+    assert causes(calls(machine, "FFSSS", 1)) == ["probes_succeeded"]
+
+
+def test_a_share_just_below_the_threshold_closes_it() -> None:
+    machine = opened(
+        max_failures=3, half_open_permits=101, slow_call_duration_ms=500, slow_call_rate_threshold=50
+    )
+    assert causes(calls(machine, "SF" * 50 + "S", 1)) == ["probes_succeeded"]
+    machine = opened(
+        max_failures=3, half_open_permits=101, slow_call_duration_ms=500, slow_call_rate_threshold=50
+    )
+    assert [call(machine, "success", 1, 0.5) for _ in range(50)] == [None] * 50
+    assert causes(calls(machine, "S" * 51, 1)) == ["probes_succeeded"]
+
+
+def test_a_probe_has_all_of_its_time_and_no_more() -> None:
+    machine = opened(half_open_permits=2, half_open_timeout_ms=30_000)
+    permit(machine, 1)
+    assert machine.next_settlement() == 31
+    assert machine.status(30.99).permits_in_use == 1
+    assert machine.status(31).permits_in_use == 0
+    assert machine.settle(30.99) == ()
+
+
+def test_what_comes_first_is_looked_at_first() -> None:
+    machine = opened(half_open_permits=2, half_open_timeout_ms=30_000, max_half_open_ms=30_000)
+    assert call(machine, "ignored", 1) is None
+    permit(machine, 5)
+    assert machine.next_settlement() == 31, "the round is over before its probe"
+    machine = opened(half_open_permits=3, half_open_timeout_ms=10_000)
+    for now in (1, 2):
+        permit(machine, now)
+    assert machine.next_settlement() == 11
+
+
+def test_it_wants_a_probe_from_its_time_on_and_all_through_a_round() -> None:
+    machine = opened()
+    assert not machine.wants_probe(0.999)
+    assert machine.wants_probe(1.0)
+    permit(machine, 1)
+    assert machine.wants_probe(1.0)
+    machine.force_open(1.0)
+    assert not machine.wants_probe(1.0)
+
+
+def test_results_begun_before_the_round_are_none_of_its() -> None:
+    machine = opened()
+    permit(machine, 5)
+    assert machine.observe("success", 4.9, 6) == ()
+    assert machine.status(6).calls == 0

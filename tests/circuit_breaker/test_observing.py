@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.circuit_breaker.histories import breaker, causes, opened
+from tests.circuit_breaker.histories import breaker, causes, opened, permit
 
 
 def test_results_seen_from_outside_open_it() -> None:
@@ -82,3 +82,45 @@ def test_the_epoch_alone_makes_no_probe_of_a_call_from_before_probes_were_possib
 def test_what_a_clock_says_does_not_matter_where_the_epoch_is_known() -> None:
     machine = opened(at=10)
     assert causes(machine.observe("success", -3_600, 11.2, 0.1, epoch=1)) == ["reset_timeout"]
+
+
+def test_a_result_with_a_permit_frees_just_that_one() -> None:
+    machine = opened(at=0, half_open_permits=2)
+    first, second = permit(machine, 1), permit(machine, 1)
+    assert machine.observe("success", 1, 2, epoch=2, probe=first.probe) == ()
+    assert machine.status(2).permits_in_use == 1
+    assert machine.observe("success", 1, 2, epoch=2, probe=first.probe) == (), "it was used"
+    assert machine.observe("success", 1, 2, epoch=2, probe=99) == (), "nobody was given it"
+    assert machine.status(2).calls == 1
+    assert causes(machine.observe("success", 1, 2, epoch=2, probe=second.probe)) == ["probes_succeeded"]
+
+
+def test_a_permit_of_a_round_that_is_over_counts_for_nothing() -> None:
+    machine = opened(at=0, half_open_permits=1)
+    probe = permit(machine, 1)
+    machine.observe("success", 1, 2, epoch=2, probe=probe.probe)
+    assert machine.observe("failure", 1, 2, epoch=3, probe=probe.probe) == ()
+    assert machine.status(2).calls == 0
+
+
+def test_an_ignored_result_gives_its_permit_back() -> None:
+    machine = opened(at=0, half_open_permits=1)
+    probe = permit(machine, 1)
+    assert machine.observe("ignored", 1, 2, epoch=2, probe=probe.probe) == ()
+    assert machine.status(2).permits_in_use == 0
+    assert permit(machine, 2).probe == 2
+
+
+def test_a_closed_breaker_loses_no_round_however_late_the_next_result_comes() -> None:
+    machine = breaker()
+    machine.reset(0)
+    assert machine.observe("success", 9_999, 10_000) == ()
+    assert machine.status(10_000).calls == 1
+
+
+def test_a_result_is_as_slow_as_it_says() -> None:
+    machine = breaker(slow_call_duration_ms=500)
+    for duration_s in (0.5, 0.499):
+        machine.observe("success", 1, 2, duration_s)
+    machine.observe("success", 1, 2)
+    assert (machine.status(2).calls, machine.status(2).slow_calls) == (3, 1)

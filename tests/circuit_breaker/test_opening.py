@@ -119,3 +119,25 @@ def test_a_breaker_that_a_success_could_move_is_not_relaxed() -> None:
     assert machine.relaxed is permit(machine, 0)
     machine.force_open(0)
     assert machine.relaxed is None
+
+
+def test_a_share_just_below_the_threshold_leaves_it_closed() -> None:
+    machine = breaker(max_failures=0, window_size=101, minimum_calls=101)
+    assert calls(machine, "FS" * 50 + "S") == []
+    assert causes(calls(machine, "F")) == []
+    assert causes(calls(machine, "F")) == ["failure_rate"]
+
+
+def test_a_share_of_slow_calls_just_below_the_threshold_leaves_it_closed() -> None:
+    machine = breaker(
+        window_size=101, minimum_calls=101, slow_call_duration_ms=500, slow_call_rate_threshold=50
+    )
+    for _ in range(50):
+        call(machine, "success", 0, 0.5)
+    assert calls(machine, "S" * 51) == []
+
+
+def test_a_result_without_a_duration_is_not_slow() -> None:
+    machine = breaker(slow_call_duration_ms=500)
+    machine.record(permit(machine, 0), "failure", 0)
+    assert machine.status(0).slow_calls == 0

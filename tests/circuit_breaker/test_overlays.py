@@ -84,3 +84,31 @@ def test_a_round_nobody_decides_is_lost_after_its_time_and_waits_longer() -> Non
         "1 of 3 probes came back within max_half_open_ms = 2000",
     )
     assert lost.retry_after_ms == pytest.approx(2_000)
+
+
+@pytest.mark.parametrize("until", [None, 99.0])
+def test_disabled_lets_everything_go_and_counts_nothing_whatever_it_computed(until: float | None) -> None:
+    for machine in (breaker(max_failures=1), opened()):
+        machine.disable(0.0, until)
+        before = machine.snapshot()
+        assert calls(machine, "F" * 9, 0.5) == []
+        machine.feel("cpu at 97 %")
+        assert permit(machine, 0.5).probe == 0
+        assert machine.snapshot() == before
+
+
+@pytest.mark.parametrize("command", ["force_open", "disable"])
+def test_a_round_of_probes_under_an_operators_hand_is_not_decided(command: str) -> None:
+    machine = opened(half_open_permits=1)
+    permit(machine, 1)
+    getattr(machine, command)(1.0)
+    assert machine.settle(1e6) == ()
+    assert machine.status(1e6).computed_state == "half_open"
+
+
+def test_measuring_lets_everything_go_under_pressure_too() -> None:
+    machine = opened()
+    machine.only_measure(0.0)
+    machine.feel("cpu at 97 %")
+    assert permit(machine, 5.0).probe == 0
+    assert machine.status(5.0).computed_state == "open", "it would have been refused"

@@ -92,3 +92,10 @@ def test_a_window_of_time_is_never_counted_without_the_lock() -> None:
     machine = breaker(window_type="time", minimum_calls=1)
     calls(machine, "SSSS")
     assert machine.relaxed is None
+
+
+def test_calls_of_one_second_share_a_bucket() -> None:
+    window = TimeWindow(10)
+    for now in (5.0, 5.5, 5.999):
+        window.record(True, True, now)
+    assert window.snapshot() == [[5, 3, 3, 3]]
