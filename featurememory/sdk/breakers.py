@@ -352,10 +352,11 @@ class Breakers:
     def hear(self, news: BreakerNews) -> None:
         """One change of the fleet's; known ones of this process follow, later ones will."""
         with self._lock:
+            self._news.pop(news.name, None)
             if news.matters:
                 self._news[news.name] = news
-            else:
-                self._news.pop(news.name, None)
+                if len(self._news) > self._limit:
+                    self._forget_old_news()
             breaker = self._breakers.get(news.name) or self._gone.get(news.name)
         if breaker is not None:
             breaker.hear(news)
@@ -416,6 +417,12 @@ class Breakers:
         if name in self._news:
             breaker.hear(self._news[name])
         return breaker
+
+    def _forget_old_news(self) -> None:
+        """As `_evict`: of breakers that are closed for everybody, as long as there are such."""
+        closed = [name for name, news in self._news.items() if news.state == "closed"]
+        for name in closed[: self._limit // 10 + 1]:
+            del self._news[name]
 
     def _error_rate(self) -> float | None:
         """Of all calls in the windows of all breakers, in per cent."""
