@@ -77,7 +77,7 @@ def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:
         name=breaker.name,
         operation_type=breaker.operation_type,
         model=breaker.model,
-        state=breaker.state,
+        state=status.state,
         computed_state=breaker.computed_state,
         overlay=status.overlay,
         overlay_until=_moment(status.overlay_until),

@@ -150,11 +150,13 @@ class GuardedOperation:
         if now >= breakers.look_at:
             breakers.look()
         breaker = self._breaker = breakers.of(context.breaker_name, context.operation_type, now)
+        self._fleet_epoch = (
+            breaker.fleet_epoch
+        )  # before leave is given: news that comes between makes it late
         self._is_covered = breaker.covers_all or breaker.covers(context.operation_type)
         return breaker
 
     def _begin(self, permit: Permit | Refusal) -> GuardedOperation:
-        self._fleet_epoch = self._breaker.fleet_epoch
         self._started_ns = time_ns()
         self._began = perf_counter()
         if isinstance(permit, Refusal):

@@ -149,7 +149,7 @@ class Follower:
             if status != 200:
                 warn("not following", f"breakers do not follow the server, which answers {status} to {_PATH}")
                 return _REFUSED_WAIT_S if 300 <= status < 500 else 0.0
-            self.following = True
+            self.following, self._breakers.fleet = True, self._fleet
             for event in events(lines):
                 if self._closing.is_set():
                     break
@@ -176,6 +176,5 @@ class Follower:
         else:
             self._breakers.hear(BreakerNews.of_transition(data, now))
         self._seen = event.id or self._seen
-        self._breakers.fleet = self._fleet
         if self._reporter is not None and (event.kind == "configuration" or data.get("actor")):
             self._reporter.applied(int(data["sequence"]))
