@@ -68,6 +68,10 @@ class RememberedPieces:
         self._weight = 0
         self._lock = threading.Lock()
 
+    def __contains__(self, place: Place) -> bool:
+        """Whether the piece is known, be it outdated."""
+        return place in self._pieces
+
     def get(self, place: Place, mark: int) -> Piece | None:
         """The piece, if it was read under the same mark."""
         with self._lock:
@@ -111,16 +115,14 @@ def read_pieces(span: Span) -> list[Piece]:
 
 
 def _pieces(places: Sequence[Place], marks: _Marks) -> list[Piece]:
-    """Those that changed are put together from their parts, as far as these are remembered."""
+    """Those that changed, or are not over yet, are put together from shorter ones: most of these did not change."""
     found = _remembered(places, marks)
     split: dict[Place, list[Place]] = {}
     for place in places:
         if place not in found:
-            parts = _cut(place, BLOCK) if BLOCK % place.step == 0 else [place]
-            known = _remembered(parts, marks)
-            is_whole = place.end - place.start == _length(place.step)
-            split[place] = [place] if is_whole and not known else parts
-            found |= known
+            is_steady = place.end - place.start == _length(place.step) and place not in PAST
+            split[place] = [place] if is_steady or BLOCK % place.step else _cut(place, BLOCK)
+            found |= _remembered(split[place], marks)
     missing = {part for parts in split.values() for part in parts} - found.keys()
     found |= _read(sorted(missing))
     for place, parts in split.items():

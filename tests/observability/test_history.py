@@ -132,21 +132,25 @@ def test_where_nothing_was_ever_counted_nothing_is_read(
         assert read_traffic(Span.covering(BEGIN + timedelta(hours=1), END, 60)).total == Figures()
 
 
-def test_of_an_hour_that_goes_on_only_the_last_ten_minutes_are_read(new_series: Callable[[], Series]) -> None:
-    series = [new_series()]
-    span = Span.covering(END - timedelta(hours=24), END, 600)
-    latest = (END - BEGIN).total_seconds() - 1
-    _add(series, [(0, latest - 60 * minute, "success", 1.0) for minute in range(40)])
-    read_traffic(span)
-    _add(series, [(0, latest, "error", 2.0)])
+@pytest.mark.parametrize("minutes", [0, 20], ids=["within the hour", "in its last step"])
+def test_of_an_hour_that_goes_on_only_the_last_ten_minutes_are_read(
+    new_series: Callable[[], Series], minutes: int
+) -> None:
+    series, end = [new_series()], END + timedelta(minutes=minutes)
+    span = Span.covering(end - timedelta(hours=24), end, 600)
+    latest = (end - BEGIN).total_seconds() - 1
+    _add(series, [(0, latest - 60 * minute, "success", 1.0) for minute in range(60)])
+    for _ in range(2):
+        read_traffic(span)
+        _add(series, [(0, latest, "error", 2.0)])
 
     with CaptureQueriesContext(connection) as asked:
         traffic = read_traffic(span)
 
     (read,) = [query["sql"] for query in asked.captured_queries if "histogram" in query["sql"]]
-    assert f"{END - timedelta(minutes=10):%Y-%m-%d %H:%M}" in read
+    assert f"{end - timedelta(minutes=10):%Y-%m-%d %H:%M}" in read
     assert read.count("start >=") == 1
-    assert (traffic.steps[-1].error, traffic.total.calls) == (1, 41)
+    assert (traffic.steps[-1].error, traffic.total.calls) == (2, 62)
 
 
 @pytest.mark.parametrize(("step_s", "resolution"), [(60, 60), (1_800, 60), (HOUR, HOUR), (24 * HOUR, HOUR)])
