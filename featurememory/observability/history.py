@@ -22,10 +22,24 @@ from featurememory.observability.histogram import HistogramSum
 from featurememory.observability.rollups import BLOCK, HOUR, MINUTE, seconds_of, stored_moment
 from featurememory.observability.span import Span
 
-DAY = 86_400
 MOST_REMEMBERED = 10_000
 """Steps and parts, all pieces together; each takes about half a kilobyte."""
 _FETCHED_TOGETHER = 2_000
+
+
+class Scale(NamedTuple):
+    """How a span of minutes, or of hours, is cut; in seconds."""
+
+    resolution: int
+    """Of the rollups that are read."""
+    whole: int
+    """Of a piece."""
+    part: int
+    """Of the shorter pieces that one is put together from when it has changed."""
+
+
+MINUTES = Scale(MINUTE, HOUR, BLOCK)
+HOURS = Scale(HOUR, 24 * HOUR, 4 * HOUR)
 
 
 class Place(NamedTuple):
@@ -34,6 +48,10 @@ class Place(NamedTuple):
     start: int
     end: int
     step: int
+
+    @property
+    def scale(self) -> Scale:
+        return MINUTES if self.step % HOUR else HOURS
 
     @property
     def steps(self) -> range:
@@ -103,7 +121,7 @@ def read_pieces(span: Span) -> list[Piece]:
     """What the span holds, in order; two queries at most."""
     whole = Place(int(span.start.timestamp()), int(span.end.timestamp()), span.step_s)
     marks = _Marks(whole)
-    places = _cut(whole, _length(whole.step))
+    places = _cut(whole, whole.scale.whole)
     *before, last = places
     earlier = Place(whole.start, last.start, whole.step)
     if len(before) > 1 and (known := PAST.get(earlier, marks.of(earlier))):
@@ -120,8 +138,9 @@ def _pieces(places: Sequence[Place], marks: _Marks) -> list[Piece]:
     split: dict[Place, list[Place]] = {}
     for place in places:
         if place not in found:
-            is_steady = place.end - place.start == _length(place.step) and place not in PAST
-            split[place] = [place] if is_steady or BLOCK % place.step else _cut(place, BLOCK)
+            is_steady = place.end - place.start == place.scale.whole and place not in PAST
+            is_one = is_steady or place.scale.part % place.step
+            split[place] = [place] if is_one else _cut(place, place.scale.part)
             found |= _remembered(split[place], marks)
     missing = {part for parts in split.values() for part in parts} - found.keys()
     found |= _read(sorted(missing))
@@ -130,11 +149,6 @@ def _pieces(places: Sequence[Place], marks: _Marks) -> list[Piece]:
     for place in missing | split.keys():
         PAST.put(place, marks.of(place), found[place])
     return [found[place] for place in places]
-
-
-def _length(step: int) -> int:
-    """Of a whole piece: a day of hours, or an hour of minutes."""
-    return DAY if step % HOUR == 0 else HOUR
 
 
 def _remembered(places: Iterable[Place], marks: _Marks) -> dict[Place, Piece]:
@@ -157,11 +171,12 @@ class _Marks:
     """The marks of a time, summed up as finely as its pieces need it; one query."""
 
     def __init__(self, whole: Place) -> None:
-        self._unit = DAY if whole.step % HOUR == 0 else BLOCK
-        blocks = RollupMark.objects.filter(
-            block__gte=whole.start // self._unit * (self._unit // BLOCK), block__lt=-(-whole.end // BLOCK)
+        self._unit = whole.scale.part
+        blocks = self._unit // BLOCK
+        within = RollupMark.objects.filter(
+            block__gte=whole.start // self._unit * blocks, block__lt=-(-whole.end // BLOCK)
         )
-        units = blocks.values_list(F("block") / (self._unit // BLOCK)).annotate(Sum("mark")).order_by()
+        units = within.values_list(F("block") / blocks).annotate(Sum("mark")).order_by()
         self._marks = {unit: int(mark) for unit, mark in units}
 
     def of(self, place: Place) -> int:
@@ -218,7 +233,7 @@ def _read(places: Sequence[Place]) -> dict[Place, Piece]:
 
 def _rollups(places: Sequence[Place]) -> Iterator[tuple[int, int, Counts, float, bytes]]:
     """(start in seconds, series, counts, longest, histogram) of the rollups in the places."""
-    resolution = HOUR if places[0].step % HOUR == 0 else MINUTE
+    resolution = places[0].scale.resolution
     stretches = _stretches(places)
     values = [
         value for start, end in stretches for value in (resolution, stored_moment(start), stored_moment(end))
