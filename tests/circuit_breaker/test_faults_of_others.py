@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings as django_settings
+from django.db import transaction
 from django.utils import timezone
 
 from featurememory import CircuitBreakerError, FeatureMemory, bus
@@ -382,7 +383,8 @@ def test_9_nor_is_it_on_the_server() -> None:
     fleet, now = Fleet(3), timezone.now().timestamp()
 
     def tell(name: str) -> None:
-        fleet.observe({name: BreakerResults("t", name, [Result(now, now, "success", 0.0)])}, now)
+        with transaction.atomic():
+            fleet.observe({name: BreakerResults("t", name, [Result(now, now, "success", 0.0)])}, now)
 
     tell("a")
     force_open_breaker("a", Order("olga", "an incident"))
