@@ -39,9 +39,9 @@ STREAM_PATH = "/api/v1/breakers/stream"
 _STREAM = {
     "operationId": "stream_breakers",
     "summary": "Follow every breaker",
-    "description": "Server-sent events: a `snapshot` of all breakers, then each `transition` as it is committed, "
-    "and a `heartbeat` with the newest sequence every five seconds. Come back with Last-Event-ID to get what was "
-    "missed.",
+    "description": "Server-sent events: a `snapshot` of all breakers, then each `transition` and `configuration` as "
+    "it is committed, and a `heartbeat` with the newest sequence every five seconds. Come back with Last-Event-ID to "
+    "get what was missed. Where a proxy holds streams up, poll with `follow=false` as often as a heartbeat would come.",
     "tags": ["breakers"],
     "security": [{"ScopedKey": []}],
     "parameters": [
@@ -51,17 +51,34 @@ _STREAM = {
             "required": False,
             "description": "The `id` of the last event that was read.",
             "schema": {"type": "string"},
-        }
+        },
+        {
+            "name": "instance",
+            "in": "query",
+            "required": False,
+            "description": "The process that follows; operators see it by this name.",
+            "schema": {"type": "string", "maxLength": 200},
+        },
+        {
+            "name": "follow",
+            "in": "query",
+            "required": False,
+            "description": "`false`: the answer ends after what is to be heard now.",
+            "schema": {"type": "boolean", "default": True},
+        },
     ],
     "responses": {
         "200": {"description": "OK", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        "401": {
-            "description": "No key",
-            "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}},
-        },
-        "403": {
-            "description": "Wrong key",
-            "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}},
+        **{
+            status: {
+                "description": description,
+                "content": {_PROBLEM: {"schema": {"$ref": _REF.format(model="Problem")}}},
+            }
+            for status, description in (
+                ("401", "No key"),
+                ("403", "Wrong key"),
+                ("503", "The database does not answer"),
+            )
         },
     },
 }

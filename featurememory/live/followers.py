@@ -17,14 +17,25 @@ logger = logging.getLogger(__name__)
 
 CONNECTED_WITHIN = timedelta(seconds=20)
 """A follower that no web process has vouched for since is gone."""
+FORGOTTEN_AFTER = timedelta(hours=1)
 WRITE_EVERY_S = 0.05
 
 
 def note_connected(instance: str) -> datetime:
     """A stream of the named process begins; gives since when."""
     now = timezone.now()
+    Follower.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
     Follower.objects.update_or_create(instance=instance, defaults={"connected_at": now, "seen_at": now})
     return now
+
+
+def note_polled(instance: str) -> None:
+    """The named process has asked for news, and will again; before it is missed, it counts as connected all along."""
+    now = timezone.now()
+    if not Follower.objects.filter(instance=instance, seen_at__gte=now - CONNECTED_WITHIN).update(
+        seen_at=now
+    ):
+        note_connected(instance)
 
 
 def note_still_there(instances: Iterable[str], now: datetime) -> None:

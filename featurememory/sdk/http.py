@@ -109,6 +109,12 @@ class HttpConnection:
         status, answer = _read_head(file)
         return status, _lines(_pieces(file, answer))
 
+    def wait_at_most(self, seconds: float) -> None:
+        """For each piece of data, from now on."""
+        self._timeout_s = seconds
+        if (connection := self._socket) is not None:
+            connection.settimeout(seconds)
+
     def end(self) -> None:
         """For good, and from another thread: whatever waits for data gets an error, also one that is only
         about to connect."""

@@ -1,5 +1,9 @@
 """Follows the fleet's breakers over `GET /api/v1/breakers/stream` (server-sent events), from a background
-thread."""
+thread.
+
+Where no stream comes through (a proxy that collects answers before it passes them on, a server that has no room), it
+polls the same address with `?follow=false`, and tries the stream again once a minute.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ from featurememory.sdk.identity import random_share
 from featurememory.sdk.reports import Reporter
 
 _PATH = "/api/v1/breakers/stream"
-_SILENCE_S = 15.0  # three heartbeats
+_SILENCE_S = 15.0  # three heartbeats, or polls
+_POLLS_IN_SILENCE = 3
+_POLLS_IN_A_ROW = 12
 _GRACE_S = 0.5
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
@@ -73,7 +79,7 @@ class Follower:
         silence_s: float = _SILENCE_S,
         grace_s: float = _GRACE_S,
     ) -> None:
-        """While the stream lives, probes are asked of `fleet`; `reporter` says what was applied, in the name of
+        """While it follows, probes are asked of `fleet`; `reporter` says what was applied, in the name of
         `instance`. A stream that is silent for `silence_s` is taken for broken."""
         self._fleet = fleet
         self._reporter = reporter
@@ -92,6 +98,8 @@ class Follower:
         self._grace.acquire()
         self._connection: HttpConnection | None = None
         self._seen = ""
+        self._polls = False
+        self._heard_at = 0.0
         self.following = False
         """Whether what the fleet says arrives at present."""
 
@@ -131,38 +139,73 @@ class Follower:
         while not self._closing.is_set():
             began, wait_s = monotonic(), 0.0
             with suppress(BaseException):  # no memory, or a log handler of the host's that exits
-                wait_s = self._follow_once()
+                wait_s = self._poll() if self._polls else self._stream()
             tries = 0 if monotonic() - began > self._silence_s else tries + 1
             ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(tries, 20))
             self._closing.wait(wait_s or ceiling * (0.5 + random_share() / 2))
 
-    def _follow_once(self) -> float:
+    def _stream(self) -> float:
         """Until the stream ends; the seconds to wait where the server told us to stay away, else 0."""
+        began, wait_s = monotonic(), 0.0
+        # While polls are answered, a stream has to show at once that it comes through.
+        first_s = self._silence_s / _POLLS_IN_SILENCE if self.following else self._silence_s
+        try:
+            wait_s = self._listen("", first_s)
+        except TimeoutError:
+            self._polls = self._heard_at < began
+        except OSError:
+            pass  # the breakers go on locally, and `following` says so
+        finally:
+            if not self._polls:
+                self._follow(False)
+        return wait_s
+
+    def _poll(self) -> float:
+        """A row of polls, after which the stream is tried again; it is broken off when so many in a row are missed as
+        make a silence."""
+        self._polls, missed = False, 0
+        for _ in range(_POLLS_IN_A_ROW):
+            began = monotonic()
+            with suppress(OSError):
+                self._listen("&follow=false", self._silence_s / _POLLS_IN_SILENCE)
+            missed = 0 if self._heard_at >= began else missed + 1
+            if missed == _POLLS_IN_SILENCE or self._closing.wait(self._silence_s / _POLLS_IN_SILENCE):
+                self._follow(False)
+                break
+        return 0.0
+
+    def _listen(self, question: str, first_within_s: float) -> float:
+        """Takes in what the server says until it ends; gives as `_stream`. OSError as it comes."""
         headers = {"Authorization": f"Bearer {self._api_key}", "Accept": "text/event-stream"}
         if self._seen:
             headers["Last-Event-ID"] = self._seen
-        connection = self._connection = HttpConnection(self._address, self._silence_s)
+        connection = self._connection = HttpConnection(self._address, first_within_s)
         if self._closing.is_set():
             return 0.0
         try:
-            status, lines = connection.stream(f"{_PATH}?instance={path_part(self._instance())}", headers)
+            path = f"{_PATH}?instance={path_part(self._instance())}{question}"
+            status, lines = connection.stream(path, headers)
             if status != 200:
                 warn("not following", f"breakers do not follow the server, which answers {status} to {_PATH}")
                 return _REFUSED_WAIT_S if 300 <= status < 500 else 0.0
-            self.following, self._breakers.fleet = True, self._fleet
             for event in events(lines):
                 if self._closing.is_set():
                     break
+                self._heard_at = monotonic()
+                self._follow(True)
+                connection.wait_at_most(self._silence_s)
                 self._take(event)
         except OSError:
-            pass  # the breakers go on locally, and `following` says so
+            raise
         except Exception as error:
             self._seen = ""
             warn("stream", f"the breakers' stream is not to be understood: {error!r}")
         finally:
-            self.following, self._breakers.fleet = False, None
             connection.close()
         return 0.0
+
+    def _follow(self, follows: bool) -> None:
+        self.following, self._breakers.fleet = follows, self._fleet if follows else None
 
     def _take(self, event: ServerEvent) -> None:
         if event.kind not in ("snapshot", "transition", "configuration"):

@@ -36,11 +36,11 @@ from featurememory.api.otlp import TRACES
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.room import BODIES
 from featurememory.ingestion.transaction import Submission, Written
-from featurememory.live.followers import note_connected, note_gone
+from featurememory.live.followers import note_connected, note_gone, note_polled
 from featurememory.serving.body import Disconnected, read_body
 from featurememory.serving.database import ask_database
 from featurememory.serving.lifespan import Lifespan
-from featurememory.serving.stream import read_opening, serve_stream
+from featurememory.serving.stream import HEADERS, read_opening, serve_stream
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -70,7 +70,8 @@ class Router:
         if scope["method"] == "POST" and path in self._intakes:
             await self._take_in(self._intakes[path], scope, receive, send)
         elif scope["method"] == "GET" and path == "/api/v1/breakers/stream":
-            await self._stream(scope, receive, send)
+            serve = self._poll if _query(scope, "follow") == "false" else self._stream
+            await serve(scope, receive, send)
         else:
             await self._django(scope, receive, send)  # type: ignore[arg-type]
 
@@ -102,6 +103,18 @@ class Router:
                 answer = endpoint.refuse(as_problem(failure), raw)
         await _send(answer, send)
 
+    async def _poll(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _headers(scope)
+        try:
+            allow(await _caller(headers.get(b"authorization", "")), "read")
+            if instance := _instance(scope):
+                await ask_database(partial(note_polled, instance))
+            opening = await read_opening(headers.get(b"last-event-id", ""))
+        except Exception as failure:
+            await _refuse(failure, send)
+        else:
+            await _send(Answer(HTTPStatus.OK, HEADERS, opening.body), send)
+
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
 
@@ -115,8 +128,7 @@ class Router:
                 opening = await read_opening(headers.get(b"last-event-id", ""))
                 connected_at = await ask_database(partial(note_connected, instance)) if instance else None
             except Exception as failure:
-                problem = as_problem(failure)
-                await _send(Answer(problem.status, problem.headers(), problem.body()), send)
+                await _refuse(failure, send)
                 return
             try:
                 await serve_stream(hub, news, opening, check, receive, send)
@@ -128,8 +140,18 @@ class Router:
 
 def _instance(scope: Scope) -> str:
     """The process that follows, where it says so: `?instance=`."""
-    given = parse_qs(scope["query_string"].decode("latin-1")).get("instance", [""])[0]
+    given = _query(scope, "instance")
     return given[:200] if given.isprintable() else ""
+
+
+def _query(scope: Scope, name: str) -> str:
+    query: bytes = scope["query_string"]
+    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
+
+
+async def _refuse(failure: Exception, send: Send) -> None:
+    problem = as_problem(failure)
+    await _send(Answer(problem.status, problem.headers(), problem.body()), send)
 
 
 async def _caller(authorization: str) -> Caller | None:

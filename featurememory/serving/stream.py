@@ -2,7 +2,8 @@
 
 `id` is the event's sequence; a client that comes back with Last-Event-ID gets what it missed, or, where that
 is too much or unknown, a new `snapshot`. A `heartbeat` carries the newest sequence, so that silence is known from
-loss; at each the key is asked for again: a revoked one ends the stream.
+loss; at each the key is asked for again: a revoked one ends the stream. Where a proxy holds streams up, the client
+asks again and again with `?follow=false`, which ends after what it has to hear.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 RETRY_MS = 1_000
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,11 +61,7 @@ async def serve_stream(
 ) -> None:
     """Serves one stream until its client leaves, the hub ends it, or `check` raises a ProblemError: the key was
     revoked."""
-    headers = [
-        (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-    ]
+    headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send(_chunk(opening.body))
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -88,7 +90,7 @@ async def _tell(
                 return
             beat_at = now() + HEARTBEAT_S
             if news.empty():
-                await send(_chunk(_event(b"heartbeat", b'{"sequence":%d}' % max(hub.sequence, seen))))
+                await send(_chunk(_heartbeat(max(hub.sequence, seen))))
         try:
             async with asyncio.timeout_at(beat_at):
                 event = await news.get()
@@ -121,9 +123,9 @@ def _opening(last_event_id: str) -> Opening:
     missed = _missed(last_event_id)
     if missed is None:
         return _snapshot()
-    begin = b"retry: %d\n\n" % RETRY_MS
-    parts = [_event(event.kind, event.data, event.sequence) for event in missed]
-    return Opening(begin + b"".join(parts), missed[-1].sequence if missed else int(last_event_id))
+    sequence = missed[-1].sequence if missed else int(last_event_id)
+    parts = [_event(event.kind, event.data, event.sequence) for event in missed] or [_heartbeat(sequence)]
+    return Opening(b"retry: %d\n\n" % RETRY_MS + b"".join(parts), sequence)
 
 
 def _missed(last_event_id: str) -> list[LiveEvent] | None:
@@ -151,6 +153,10 @@ def _snapshot() -> Opening:
     ]
     data = orjson.dumps({"sequence": sequence, "breakers": breakers, "configurations": layers})
     return Opening(b"retry: %d\n\n" % RETRY_MS + _event(b"snapshot", data, sequence), sequence)
+
+
+def _heartbeat(sequence: int) -> bytes:
+    return _event(b"heartbeat", b'{"sequence":%d}' % sequence)
 
 
 def _event(kind: bytes, data: bytes, sequence: int | None = None) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from tests.servers import RunningServer
@@ -31,3 +33,28 @@ def act(server: RunningServer, key: str, name: str, action: str, reason: str = "
         "POST", f"/api/v1/breakers/{name}/{action}", {"reason": reason}, key=key
     )
     assert status == 200, answer
+
+
+def propagation(server: RunningServer, name: str) -> tuple[int, int, float | None, list[str]]:
+    """(connected, applied, slowest in ms, who has not) of the breaker's newest event."""
+    connected, applied, slowest_ms, waiting = json.loads(
+        server.manage("shell", "-v", "0", "-c", _PROPAGATION % name)
+    )
+    return connected, applied, slowest_ms, waiting
+
+
+def applied_everywhere(server: RunningServer, name: str) -> Any:
+    """What `propagation` gives, once nobody is waited for."""
+    found = propagation(server, name)
+    return found if found[0] == found[1] else None
+
+
+_PROPAGATION = """
+import json
+from django.utils import timezone
+from featurememory.live.followers import connected_followers, propagation_of
+from featurememory.models import BreakerEvent
+event = BreakerEvent.objects.filter(name="%s").order_by("-sequence").first()
+found = propagation_of(event, connected_followers(timezone.now()))
+print(json.dumps([found.connected, found.applied, found.slowest_ms, list(found.waiting)]))
+"""

@@ -19,12 +19,12 @@ class Event(NamedTuple):
 class Stream:
     """One open stream; `next_event` waits for the next event of a kind."""
 
-    def __init__(self, server: RunningServer, key: str, last_event_id: str = "") -> None:
+    def __init__(self, server: RunningServer, key: str, last_event_id: str = "", query: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=15)
         headers = {"Authorization": f"Bearer {key}"} | (
             {"Last-Event-ID": last_event_id} if last_event_id else {}
         )
-        self._connection.request("GET", "/api/v1/breakers/stream", headers=headers)
+        self._connection.request("GET", f"/api/v1/breakers/stream{query}", headers=headers)
         self.answer = self._connection.getresponse()
         self._events = self._read()
 

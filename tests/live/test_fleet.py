@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import Barrier, Lock, Thread
@@ -12,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
-from tests.live.breakers import act
+from tests.live.breakers import act, applied_everywhere
 from tests.servers import RunningServer, wait_until
 
 ALL = ("ingest", "read", "control")
@@ -118,27 +117,14 @@ def test_an_operators_act_is_applied_everywhere_and_that_is_known(fleet: Fleet) 
     act(fleet.server, fleet.key, fleet.name, "force-open")
     wait_until(lambda: fleet.states() == ["forced_open", "forced_open"], "the operator's word")
 
-    def applied() -> list[Any]:
-        found = json.loads(fleet.server.manage("shell", "-v", "0", "-c", PROPAGATION % fleet.name))
-        return found if found[1] == found[0] else []
-
-    connected, everybody, slowest_ms, waiting = wait_until(applied, "the acknowledgements")
+    connected, everybody, slowest_ms, waiting = wait_until(
+        lambda: applied_everywhere(fleet.server, fleet.name), "the acknowledgements"
+    )
     assert connected == everybody >= 2
     assert waiting == []
     assert 0 < slowest_ms < 5_000
     act(fleet.server, fleet.key, fleet.name, "reset")
     wait_until(lambda: fleet.states() == ["closed", "closed"], "the reset")
-
-
-PROPAGATION = """
-import json
-from django.utils import timezone
-from featurememory.live.followers import connected_followers, propagation_of
-from featurememory.models import BreakerEvent
-event = BreakerEvent.objects.filter(name="%s").order_by("-sequence").first()
-found = propagation_of(event, connected_followers(timezone.now()))
-print(json.dumps([found.connected, found.applied, found.slowest_ms, list(found.waiting)]))
-"""
 
 
 def test_what_one_process_did_alone_is_on_record(fleet: Fleet) -> None:

@@ -128,10 +128,11 @@ def running_peer(port: int = 0) -> Iterator[Peer]:
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
+            with peer.changed:  # first of all: what is told from the opening on goes to this stream, too
+                peer.streams.append(messages)
             self._send_chunk(peer.opening(self.headers.get("Last-Event-ID", "")))
             with peer.changed:
                 peer.stream_requests.append({name.lower(): value for name, value in self.headers.items()})
-                peer.streams.append(messages)
                 peer.changed.notify_all()
             while (message := messages.get()) is not None:
                 self._send_chunk(message)
