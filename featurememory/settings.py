@@ -72,6 +72,7 @@ TEMPLATES = [
 def _database() -> dict[str, Any]:
     database: dict[str, Any] = dict(environ.Env.db_url_config(CONFIGURATION.database))
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["ENGINE"] = "featurememory.fair_sqlite"
         database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,

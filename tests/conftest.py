@@ -31,7 +31,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     from django.db import connections
 
     database = connections["default"].settings_dict
-    if database["ENGINE"].endswith("sqlite3"):
+    if database["ENGINE"].endswith("sqlite"):
         suffix = os.environ.get("PYTEST_XDIST_WORKER", "main")
         database["TEST"]["NAME"] = str(Path(settings.CONFIGURATION.data_dir) / f"test-{suffix}.sqlite3")
 

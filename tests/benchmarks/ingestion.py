@@ -51,7 +51,7 @@ def _measure(database: str, directory: Path, environment: dict[str, str]) -> Ite
 def _saturate(server: RunningServer, key: str) -> float:
     """Operations a second that were answered with 200, all connections together."""
     accepted = [0] * CONNECTIONS
-    bodies = [[_body(BATCH) for _ in range(120)] for _ in range(CONNECTIONS)]
+    bodies = [[body_of(BATCH) for _ in range(120)] for _ in range(CONNECTIONS)]
     begin = threading.Barrier(CONNECTIONS + 1)
     spans: list[float] = []
 
@@ -62,7 +62,7 @@ def _saturate(server: RunningServer, key: str) -> float:
         for body in bodies[number]:
             if time.perf_counter() - began > SECONDS:
                 break
-            accepted[number] += _post(connection, key, body)
+            accepted[number] += post(connection, key, body)
         spans.append(time.perf_counter() - began)
 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(CONNECTIONS)]
@@ -81,9 +81,9 @@ def _single_operations(server: RunningServer, key: str, background: int) -> tupl
     loader.start()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     times = []
-    for body in [_body(1) for _ in range(1_000)]:
+    for body in [body_of(1) for _ in range(1_000)]:
         began = time.perf_counter()
-        _post(connection, key, body)
+        post(connection, key, body)
         times.append((time.perf_counter() - began) * 1_000)
         done.wait(0.005)
     done.set()
@@ -96,12 +96,12 @@ def _load(port: int, key: str, rate: int, done: Event) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     due = time.perf_counter()
     while not done.is_set():
-        _post(connection, key, _body(rate // 10))
+        post(connection, key, body_of(rate // 10))
         due += 0.1
         done.wait(max(0.0, due - time.perf_counter()))
 
 
-def _post(connection: http.client.HTTPConnection, key: str, body: bytes) -> int:
+def post(connection: http.client.HTTPConnection, key: str, body: bytes) -> int:
     connection.request(
         "POST",
         "/api/v1/operations",
@@ -114,7 +114,7 @@ def _post(connection: http.client.HTTPConnection, key: str, body: bytes) -> int:
     return int(json.loads(data)["accepted"])
 
 
-def _body(size: int) -> bytes:
+def body_of(size: int) -> bytes:
     started_at = datetime.now(UTC).isoformat()
     operations = [
         {
