@@ -5,11 +5,21 @@ what belongs to no single breaker has a path of its own.
 """
 
 from django.contrib.auth import views as accounts
-from django.urls import path, reverse_lazy
+from django.urls import path, register_converter, reverse_lazy
+from django.urls.converters import PathConverter
 
 from dashboard.views import breaker_acts, breaker_settings, breakers, overview
 from featurememory.circuit_breaker.configuration import Scope
 from featurememory.circuit_breaker.operator_actions import ACTIONS
+
+
+class NameConverter(PathConverter):
+    """The name of a breaker or an operation type: any text that a database can hold."""
+
+    regex = r"[^\x00]+"
+
+
+register_converter(NameConverter, "name")
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -19,21 +29,21 @@ urlpatterns = [
     path("overview/chart.csv", overview.chart_csv, name="chart-csv"),
     path("breakers/", breakers.breakers, name="breakers"),
     *(
-        path(f"breakers/<path:name>/{slug}/", breaker_acts.act, {"action": slug}, name=f"breaker-{slug}")
+        path(f"breakers/<name:name>/{slug}/", breaker_acts.act, {"action": slug}, name=f"breaker-{slug}")
         for slug in ACTIONS
     ),
-    path("breakers/<path:name>/", breakers.breaker, name="breaker"),
+    path("breakers/<name:name>/", breakers.breaker, name="breaker"),
     path("breaker-events/<int:sequence>/", breakers.event, name="breaker-event"),
     path("breaker-resets/", breaker_acts.reset_many, name="breaker-resets"),
     path("breaker-settings/", breaker_settings.settings, {"scope": Scope.DEFAULT}, name="breaker-settings"),
     path(
-        "breaker-settings/operation-type/<path:name>/",
+        "breaker-settings/operation-type/<name:name>/",
         breaker_settings.settings,
         {"scope": Scope.OPERATION_TYPE},
         name="breaker-settings-of-type",
     ),
     path(
-        "breaker-settings/breaker/<path:name>/",
+        "breaker-settings/breaker/<name:name>/",
         breaker_settings.settings,
         {"scope": Scope.BREAKER},
         name="breaker-settings-of",

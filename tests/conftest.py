@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from tests.servers import RunningRedis, RunningServer, running_redis, running_server
+from tests.servers import RunningRedis, RunningServer, free_port, running_redis, running_server
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -109,3 +110,15 @@ def api_key(db: Any) -> str:
     from featurememory.access import create_api_key
 
     return create_api_key("tests", ["ingest", "read", "control"])[1]
+
+
+@pytest.fixture
+def deaf_bus(settings: Any) -> Iterator[None]:
+    """Redis is set up and does not answer."""
+    from featurememory import bus
+
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    settings.CONFIGURATION = replace(settings.CONFIGURATION, redis_url=url)
+    bus.redis_client.cache_clear()
+    yield
+    bus.redis_client.cache_clear()

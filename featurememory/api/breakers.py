@@ -53,6 +53,21 @@ class OrderBody(Schema):
     )
 
 
+HandedOn = Annotated[
+    bool,
+    Field(
+        description="Whether connected processes were told at once. False: the live bus does not answer, and they find "
+        "it by themselves, about a second later."
+    ),
+]
+
+
+class CommandedBreaker(BreakerView):
+    """The breaker after what was asked for; it stands whether the news was handed on or not."""
+
+    handed_on: HandedOn
+
+
 class PermitAnswer(Schema):
     allowed: bool
     state: str = Field(description="The breaker's; `closed` for one that nothing is known of yet.")
@@ -111,18 +126,22 @@ def refusals(*statuses: int) -> dict[int, type[Problem]]:
 
 
 def _offer(action: str, summary: str, command: Callable[..., commands.Effect]) -> None:
-    def act(request: HttpRequest, name: Path[StorableText], body: OrderBody) -> BreakerView:
-        order = commands.Order(actor_of(request), **body.model_dump())
-        return view_breaker(command(name, order).breaker, timezone.now())
+    def act(request: HttpRequest, name: Path[StorableText], body: OrderBody) -> CommandedBreaker:
+        effect = command(name, commands.Order(actor_of(request), **body.model_dump()))
+        return _commanded(effect.breaker, effect.was_handed_on)
 
     act.__doc__ = command.__doc__
     router.post(
         f"/{{path:name}}/{action}",
         auth=ScopedKey("control"),
-        response={200: BreakerView, **refusals(400, 401, 403, 404, 409, 422)},
+        response={200: CommandedBreaker, **refusals(400, 401, 403, 404, 409, 422)},
         summary=summary,
         operation_id=f"{action.replace('-', '_')}_breaker",
     )(act)
+
+
+def _commanded(breaker: Breaker, handed_on: bool) -> CommandedBreaker:
+    return CommandedBreaker(**view_breaker(breaker, timezone.now()).model_dump(), handed_on=handed_on)
 
 
 _offer("reset", "Reset a breaker", commands.reset_breaker)
@@ -165,10 +184,12 @@ def get_breaker(request: HttpRequest, name: Path[StorableText]) -> BreakerView:
 
 @router.put(
     "/{path:name}", auth=ScopedKey("control"),
-    response={200: BreakerView, **refusals(400, 401, 403, 404, 422)}, summary="Configure one breaker",
+    response={200: CommandedBreaker, **refusals(400, 401, 403, 404, 422)}, summary="Configure one breaker",
 )  # fmt: skip
-def configure_breaker(request: HttpRequest, name: Path[StorableText], body: ConfigurationBody) -> BreakerView:
+def configure_breaker(
+    request: HttpRequest, name: Path[StorableText], body: ConfigurationBody
+) -> CommandedBreaker:
     """Replaces what is set for this breaker alone; takes effect everywhere at once, and keeps its window."""
     find_breaker(name)
-    configure(Scope.BREAKER, name, body.config, actor=actor_of(request), reason=body.reason)
-    return view_breaker(find_breaker(name), timezone.now())
+    done = configure(Scope.BREAKER, name, body.config, actor=actor_of(request), reason=body.reason)
+    return _commanded(find_breaker(name), done.was_handed_on)

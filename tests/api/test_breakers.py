@@ -184,3 +184,22 @@ def test_breakers_are_found_by_state(client: Client, api_key: str, opened: str) 
     for state, expected in (("open", [opened]), ("closed", ["fine"]), ("disabled", [])):
         page = client.get(URL, {"state": state}, headers=bearer(api_key)).json()
         assert [each["name"] for each in page["items"]] == expected
+
+
+def test_an_answer_says_whether_the_news_was_handed_on(act: Act, opened: str, deaf_bus: None) -> None:
+    assert not act("reset", opened).json()["handed_on"]
+
+
+def test_where_everybody_looks_into_the_database_news_are_handed_on_at_once(act: Act, opened: str) -> None:
+    assert act("reset", opened).json()["handed_on"]
+
+
+@pytest.mark.parametrize(
+    "place", ["breaker-configurations/default", "breaker-configurations/operation-types/t", "breakers/t:m"]
+)
+def test_so_does_that_to_a_configuration(
+    place: str, client: Client, api_key: str, opened: str, deaf_bus: None
+) -> None:
+    body = {"config": {"max_failures": 9}, "reason": "a test"}
+    answer = client.put(f"/api/v1/{place}", body, "application/json", headers=bearer(api_key))
+    assert (answer.status_code, answer.json()["handed_on"]) == (200, False)

@@ -9,8 +9,7 @@ import asyncio
 import concurrent.futures
 import gc
 import weakref
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Barrier, Thread
@@ -19,11 +18,10 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
-from featurememory import CircuitBreakerError, FeatureMemory, bus
+from featurememory import CircuitBreakerError, FeatureMemory
 from featurememory.circuit_breaker.commands import Order, force_open_breaker, reset_breaker
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.circuit_breaker.configuration import Scope, configure
@@ -37,7 +35,6 @@ from featurememory.sdk.fleet_news import BreakerNews
 from featurememory.sdk.permits import Grant
 from tests.circuit_breaker.histories import breaker, opened, permit, refusal
 from tests.operations import operation, store
-from tests.servers import free_port
 
 
 class Clock:
@@ -422,16 +419,6 @@ def test_10_nor_does_one_close_a_processs_own_or_lose_its_probes(clock: Clock) -
 
 
 # 11. A failed push that is answered as success
-
-
-@pytest.fixture
-def deaf_bus(settings: Any) -> Iterator[None]:
-    """Nobody listens where the live bus should be."""
-    url = f"redis://127.0.0.1:{free_port()}/0"
-    settings.CONFIGURATION = replace(django_settings.CONFIGURATION, redis_url=url)
-    bus.redis_client.cache_clear()
-    yield
-    bus.redis_client.cache_clear()
 
 
 @pytest.mark.django_db(transaction=True)

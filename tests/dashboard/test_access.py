@@ -133,3 +133,12 @@ def test_below_a_sub_path_the_first_steps_can_be_pasted_as_they_are(
     assert "curl -sS http://testserver/memory/api/v1/operations" in page
     assert "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://testserver/memory/v1/traces" in page
     assert "FeatureMemory(&quot;http://testserver/memory&quot;" in page
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/breakers/%00/", "/breakers/a%00/reset/", "/breaker-settings/breaker/%00/", "/breakers/?state=%00"],
+)
+def test_what_no_database_can_hold_is_not_found_or_passed_over(address: str, sign_in: SignIn) -> None:
+    """PostgreSQL refuses U+0000 in texts."""
+    assert sign_in("viktor").get(address).status_code in (200, 404)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import time_machine
-from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from featurememory import bus
 from featurememory.circuit_breaker.commands import Order, force_open_breaker
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
 from tests.browser.scenarios import KINDS
 from tests.dashboard.breakers import opened
-from tests.servers import free_port
 
 Build = Callable[[str], None]
 SignIn = Callable[[str], Client]
@@ -37,16 +32,6 @@ def given(reason: str = "the GPU is back", **more: str) -> dict[str, str]:
 def hidden(page: str) -> dict[str, str]:
     """What the confirmation page would send of itself."""
     return dict(re.findall(r'<input type="hidden" name="(request_id|looked_at)" value="([^"]*)"', page))
-
-
-@pytest.fixture
-def deaf_bus(settings: Any) -> Any:
-    """Redis is set up and does not answer."""
-    url = f"redis://127.0.0.1:{free_port()}/0"
-    settings.CONFIGURATION = replace(django_settings.CONFIGURATION, redis_url=url)
-    bus.redis_client.cache_clear()
-    yield
-    bus.redis_client.cache_clear()
 
 
 @pytest.mark.parametrize(
