@@ -83,7 +83,7 @@ class ProbeRound:
         return {
             "admitted": self._admitted,
             "pending": [[probe, expires_at] for probe, expires_at in self._pending.items()],
-            "ends_at": None if self.ends_at == inf else self.ends_at,
+            "ends_at": self.ends_at,
             "successes": self.successes,
             "failures": self.failures,
             "failures_in_a_row": self.failures_in_a_row,
@@ -93,7 +93,7 @@ class ProbeRound:
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any]) -> ProbeRound:
-        restored = cls(inf if snapshot["ends_at"] is None else snapshot["ends_at"])
+        restored = cls(snapshot["ends_at"])
         restored._admitted = snapshot["admitted"]
         restored._pending = dict(snapshot["pending"])
         restored.successes = snapshot["successes"]
