@@ -21,6 +21,8 @@ from featurememory.serving.router import Router
 from tests.operations import batch, operation_json
 from tests.otel.spans import export_json, export_protobuf, span_json
 
+TRIES = 3
+"""A busy machine may hold the loop up once; a decoder that does so, does so each time."""
 JSON, PROTOBUF = b"application/json", b"application/x-protobuf"
 
 
@@ -86,7 +88,10 @@ def test_the_loop_does_not_stand_still_while_a_large_body_is_decoded(
     if zipped:
         body, headers[b"content-encoding"] = gzip.compress(body, 1), b"gzip"
     KEYS.caller(f"Bearer {api_key}")
-    status, longest = asyncio.run(longest_pause(path, headers, body))
-    assert status == 200
-    assert Operation.objects.count() in (1_000, 2_000)
-    assert longest < 0.3
+    pauses = []
+    for _ in range(TRIES):
+        status, longest = asyncio.run(longest_pause(path, headers, body))
+        assert status == 200
+        assert Operation.objects.count() in (1_000, 2_000)
+        pauses.append(longest)
+    assert min(pauses) < 0.3
