@@ -26,6 +26,10 @@ from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import Breaker, BreakerEvent
 from featurememory.sequence import last_sequence_number
 
+OLD_NEWS_S = 5.0
+"""What a process with a breaker of its own reports later than this, because the server was away, opens nothing any
+more: were it still so, that breaker would be open, and would have said so before."""
+
 
 class Result(NamedTuple):
     """How one call went. Moments are seconds since the Unix epoch by the caller's clock; `epoch` and `probe` are
@@ -39,6 +43,8 @@ class Result(NamedTuple):
     probe: int = 0
     was_refused: bool = False
     operation_type: str = ""
+    is_guarded: bool = False
+    """Whether a breaker of the caller's own process, which opens the fleet's at once when it trips, saw it too."""
 
 
 @dataclass(slots=True)
@@ -165,8 +171,9 @@ def _tell(machine: BreakerMachine, results: Iterable[Result], now: float) -> lis
     for each in sorted(results, key=itemgetter(0, 1, 2)):
         if not each.was_refused:
             started_at = min(each.started_at, now - each.duration_s)  # whatever the caller's clock says
+            is_old_news = each.is_guarded and now - each.ended_at > OLD_NEWS_S
             transitions += machine.observe(
-                each.kind, started_at, now, each.duration_s, each.epoch, each.probe
+                each.kind, started_at, now, each.duration_s, each.epoch, each.probe, may_open=not is_old_news
             )
     return transitions
 

@@ -152,8 +152,11 @@ class BreakerMachine:
         duration_s: float = 0.0,
         epoch: int | None = None,
         probe: int = 0,
+        *,
+        may_open: bool = True,
     ) -> tuple[Transition, ...]:
-        """Takes the result of a call that another process admitted.
+        """Takes the result of a call that another process admitted. Unless it `may_open` the breaker it counts, and
+        leaves it to later ones to decide.
 
         `epoch` is what that process knew of this breaker when it began, and `probe` the permit it was given, if it
         was; without them `started_at` tells. Begun since probes became possible, it was a probe and takes an open
@@ -175,7 +178,7 @@ class BreakerMachine:
             return lapsed
         if kind == "ignored":
             return lapsed
-        return lapsed + self._take(kind == "failure", duration_s >= self._slow_s, now)
+        return lapsed + self._take(kind == "failure", duration_s >= self._slow_s, now, may_open=may_open)
 
     def settle(self, now: float) -> tuple[Transition, ...]:
         """What time alone has decided: an overlay's end, probes that expired, a round that is over."""
@@ -377,10 +380,11 @@ class BreakerMachine:
             return Permit(self._epoch, self._round.admit(expires_at), transitions)
         return Refusal(self._state, self._retry_after_ms(now), transitions)
 
-    def _take(self, failed: bool, slow: bool, now: float) -> tuple[Transition, ...]:
+    def _take(self, failed: bool, slow: bool, now: float, *, may_open: bool) -> tuple[Transition, ...]:
         """A result that counts, of a call that another process admitted."""
         if self._state == "closed":
-            return _all(self._count(failed, slow, now, suffices=self._config.trip_quorum == 1))
+            suffices = may_open and self._config.trip_quorum == 1
+            return _all(self._count(failed, slow, now, suffices=suffices))
         probing = (
             () if self._state == "half_open" else (self._probe(now, begun=min(self._may_probe_at, now)),)
         )

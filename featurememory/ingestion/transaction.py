@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Value
@@ -67,7 +66,8 @@ class GroupTransaction:
             news = insert_operations(operations, ids, moment) if operations else operations
             by_series = _by_series(news)
             add_to_rollups(tally(_by_place(by_series, series)))
-            told = _results_by_breaker(by_series, series, _declared(submissions))
+            senders = {each.sender.instance: each.sender for each in submissions if each.sender}
+            told = _results_by_breaker(by_series, series, senders)
             events = self._fleet.observe(told, now)
             _note_senders(submissions, moment)
         self._series.remember(series)
@@ -103,15 +103,10 @@ def _by_place(
     return places
 
 
-def _declared(submissions: Iterable[Submission]) -> dict[str, dict[str, Any]]:
-    """How each sender's breakers are configured."""
-    return {each.sender.instance: each.sender.breaker for each in submissions if each.sender}
-
-
 def _results_by_breaker(
     by_series: dict[SeriesKey, list[Timed]],
     series: dict[SeriesKey, ResolvedSeries],
-    declared: dict[str, dict[str, Any]],
+    senders: dict[str, Sender],
 ) -> dict[str, BreakerResults]:
     """Results for each breaker's name. Folded series have none: strangers must not trip each other."""
     by_breaker: dict[str, BreakerResults] = {}
@@ -120,14 +115,15 @@ def _results_by_breaker(
         for started_at, operation in operations:
             name = operation.breaker or own
             if name:
+                sender = senders.get(operation.instance)
                 told = by_breaker.get(name) or by_breaker.setdefault(
-                    name, BreakerResults(*key, declared=declared.get(operation.instance))
+                    name, BreakerResults(*key, declared=sender.breaker if sender else None)
                 )
-                told.results.append(_result(operation, started_at))
+                told.results.append(_result(operation, started_at, bool(sender and sender.sdk)))
     return by_breaker
 
 
-def _result(operation: Operation, started_at: float) -> Result:
+def _result(operation: Operation, started_at: float, is_guarded: bool) -> Result:
     duration_s = operation.duration_ms / 1_000
     epoch, probe = read_permit(operation.permit)
     return Result(
@@ -139,6 +135,7 @@ def _result(operation: Operation, started_at: float) -> Result:
         probe,
         operation.outcome == "rejected",
         operation.operation_type,
+        is_guarded,
     )
 
 

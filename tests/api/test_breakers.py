@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,7 +16,7 @@ from featurememory.access import create_api_key
 from featurememory.circuit_breaker.commands import MAX_REASON, Order, disable_breaker, reset_breaker
 from featurememory.ingestion.receive import intake
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
-from tests.operations import bearer, operation, store
+from tests.operations import batch, bearer, operation, operation_json, post, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/v1/breakers"
@@ -203,3 +204,14 @@ def test_so_does_that_to_a_configuration(
     body = {"config": {"max_failures": 9}, "reason": "a test"}
     answer = client.put(f"/api/v1/{place}", body, "application/json", headers=bearer(api_key))
     assert (answer.status_code, answer.json()["handed_on"]) == (200, False)
+
+
+def test_failures_of_while_the_server_was_away_open_no_breaker_after_it(client: Client, api_key: str) -> None:
+    long_ago = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    failed = [operation_json(started_at=long_ago, outcome="error", instance="sdk") for _ in range(5)]
+    source = {"instance": "sdk", "sdk": "python/1", "breaker": {}}
+    assert post(client, api_key, batch(*failed, source=source)).json()["accepted"] == 5
+    assert Breaker.objects.get().state == "closed"
+    failed = [each | {"id": str(uuid4()), "instance": "curl"} for each in failed]
+    assert post(client, api_key, batch(*failed)).json()["accepted"] == 5
+    assert Breaker.objects.get().state == "open"

@@ -29,7 +29,7 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         rows = list(_measure("SQLite", directory / "sqlite", {}))
-        with running_postgresql(directory) as url:
+        with running_postgresql(directory, durable=True) as url:
             rows += _measure("PostgreSQL", directory / "postgresql-server", {"DATABASE_URL": url})
     return rows
 

@@ -30,7 +30,7 @@ def run() -> list[Row]:
         with running_server(directory / "sqlite") as server:
             rows = [*_measure("SQLite", [server])]
         with (
-            running_postgresql(directory) as url,
+            running_postgresql(directory, durable=True) as url,
             running_redis(directory / "redis") as redis,
             ExitStack() as stack,
         ):

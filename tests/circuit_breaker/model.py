@@ -108,7 +108,14 @@ class SlowBreaker:
                 self.judge_probes(now)
 
     def observe(
-        self, kind: str, started_at: float, now: float, duration_s: float, epoch: int | None, probe: int
+        self,
+        kind: str,
+        started_at: float,
+        now: float,
+        duration_s: float,
+        epoch: int | None,
+        probe: int,
+        may_open: bool = True,
     ) -> None:
         self.lapse(now)
         if self.overlay in HELD or (epoch is not None and epoch < self.epoch):
@@ -128,7 +135,7 @@ class SlowBreaker:
             return
         result = Result(kind, self.is_slow(duration_s), now)
         if self.state == "closed":
-            self.count(result, suffices=self.config.trip_quorum == 1)
+            self.count(result, suffices=may_open and self.config.trip_quorum == 1)
             return
         if self.state == "open":
             possible = min(self.may_probe_at, now)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
+from featurememory.circuit_breaker.fleet import OLD_NEWS_S, BreakerResults, Fleet, Result
 from featurememory.models import Breaker, BreakerEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,3 +106,30 @@ def test_two_processes_that_meet_the_same_strangers_neither_wait_for_ever_nor_lo
     assert not wrong
     assert Breaker.objects.count() == 100
     assert set(Breaker.objects.values_list("state", flat=True)) == {"open"}
+
+
+def failed(ago_s: float, *, is_guarded: bool) -> Result:
+    at = timezone.now().timestamp() - ago_s
+    return Result(at, at, "failure", 0.0, is_guarded=is_guarded)
+
+
+def tell_of_five(fleet: Fleet, **how: Any) -> Breaker:
+    with transaction.atomic():
+        told = {"a": BreakerResults("t", "a", [failed(**how)] * 5)}
+        fleet.observe(told, timezone.now().timestamp())
+    return Breaker.objects.get()
+
+
+def test_what_a_guarded_process_reports_late_counts_and_opens_nothing_any_more() -> None:
+    """Its own breaker has opened then, and would have said so if it still were."""
+    fleet = Fleet(10)
+    tell_of_five(fleet, ago_s=OLD_NEWS_S + 1, is_guarded=True)
+    breaker = Breaker.objects.get()
+    assert (breaker.state, breaker.calls["failure"]) == ("closed", 5)
+    tell(fleet, a=1)
+    assert BreakerEvent.objects.get().message == "6 failures in a row reached max_failures = 5"
+
+
+@pytest.mark.parametrize("how", [{"ago_s": 1.0, "is_guarded": True}, {"ago_s": 3_600.0, "is_guarded": False}])
+def test_what_is_new_or_seen_by_no_other_breaker_opens_it(how: dict[str, Any]) -> None:
+    assert tell_of_five(Fleet(10), **how).state == "open"

@@ -84,10 +84,12 @@ class AnyHistory(RuleBasedStateMachine):
         for kind in kinds:
             self.record(self.admit(), kind, duration_s)
 
-    @rule(kind=KINDS, ago=st.sampled_from([0.0, 0.25, 1.0, 5.0]), duration_s=DURATIONS)
-    def observe_by_time(self, kind: Kind, ago: float, duration_s: float) -> None:
-        self.heard += self.machine.observe(kind, self.now - ago, self.now, duration_s)
-        self.model.observe(kind, self.now - ago, self.now, duration_s, None, 0)
+    @rule(
+        kind=KINDS, ago=st.sampled_from([0.0, 0.25, 1.0, 5.0]), duration_s=DURATIONS, may_open=st.booleans()
+    )
+    def observe_by_time(self, kind: Kind, ago: float, duration_s: float, may_open: bool) -> None:
+        self.heard += self.machine.observe(kind, self.now - ago, self.now, duration_s, may_open=may_open)
+        self.model.observe(kind, self.now - ago, self.now, duration_s, None, 0, may_open)
 
     @rule(permit=permits, kind=KINDS, duration_s=DURATIONS)
     def observe_by_epoch(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from featurememory import CircuitBreakerError, FeatureMemory, OperationContext
 from tests.faults.test_kill import kill_everything, start_again
@@ -49,6 +50,12 @@ def state(memory: FeatureMemory) -> str:
     return memory.breakers()["transcription:flaky"].state
 
 
+def on_the_server(server: RunningServer, key: str) -> dict[str, Any]:
+    _, _, breaker = server.request("GET", "/api/v1/breakers/transcription:flaky", key=key)
+    found: dict[str, Any] = breaker
+    return found
+
+
 def local_transitions(server: RunningServer) -> list[str]:
     code = (
         "from featurememory.models import LocalTransition as L;"
@@ -83,15 +90,15 @@ def test_callers_notice_nothing_and_the_server_hears_of_it_all_afterwards(
         server = start_again(server)
         wait_until(lambda: memory.following, "the stream again")
         wait_until(lambda: len(local_transitions(server)) >= len(alone), "the reports")
+        assert memory.flush(60), memory.stats()
+        wait_until(lambda: state(memory) == on_the_server(server, key)["state"] == "closed", "agreement")
         caller.stop()
         assert caller.surprises == []
         assert memory.flush(60), memory.stats()
         assert memory.stats().dropped == 0
         assert local_transitions(server)[: len(alone)] == alone
         assert {"open", "half_open", "closed"} <= set(alone)
-        _, _, breaker = server.request("GET", "/api/v1/breakers/transcription:flaky", key=key)
-        wait_until(lambda: state(memory) == breaker["state"] == "closed", "agreement")
-        assert breaker["config"]["max_failures"] == 3, "what the SDK declared"
+        assert on_the_server(server, key)["config"]["max_failures"] == 3, "what the SDK declared"
         memory.close()
     finally:
         if server.process.poll() is None:
