@@ -2,6 +2,8 @@
 them are the same pattern.
 
 A fixed threshold on raw cosines is wrong almost everywhere; so each space learns its own from its first vectors.
+Each number becomes its normal score among those (van der Waerden, 1952): what counts is how unusual it is, whatever
+its unit and however skewed its distribution.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
@@ -17,20 +20,20 @@ from featurememory.core.features import STORED, Matrix, Vector
 
 WARM_UP = 200
 """How many vectors calibrate a space."""
-CLIP = 4.0
-"""Standard deviations beyond which a number is an outlier and counts no further."""
-NEAREST_QUANTILE = 0.35
+SCORES = np.linspace(-2.6, 2.6, 27, dtype=np.float32)
+"""The normal scores at which a dimension's distribution is kept; what lies outside counts as its end."""
+NEAREST_QUANTILE = 0.30
 HIGHEST_THRESHOLD = 0.98
 _SMALLEST_GAP = 0.02
+_SHARES = [NormalDist().cdf(score) for score in SCORES.tolist()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Space:
     """A calibration, frozen with its version: similarities of one version are comparable with each other only."""
 
-    mean: Vector
-    sd: Vector
-    """Positive everywhere."""
+    knots: Matrix
+    """Shape (len(SCORES), dimension), rising: the value of each dimension at each normal score."""
     tau: float
     """The cosine from which on two normalised vectors are the same pattern."""
     typical: float
@@ -41,15 +44,16 @@ class Space:
 
     @property
     def dimension(self) -> int:
-        return len(self.mean)
+        return int(self.knots.shape[1])
 
     def normalise(self, vector: Vector) -> Vector:
         """The unit vector, shape (dimension,), by which `vector` is compared."""
-        return self.normalise_all(vector[np.newaxis])[0]
+        unit: Vector = self.normalise_all(vector[np.newaxis])[0]
+        return unit
 
     def normalise_all(self, vectors: Matrix) -> Matrix:
         """As `normalise`, for each row."""
-        return _units(_standardised(vectors, self.mean, self.sd))
+        return _units(_scores(vectors, self.knots))
 
     def scaled(self, difference: float) -> float:
         """A difference of cosines in units of what separates nearest neighbours from any two vectors."""
@@ -59,8 +63,7 @@ class Space:
         """As JSON keeps it; `from_mapping` gives the same calibration back, to the last bit."""
         return {
             "version": self.version,
-            "mean": _text(self.mean),
-            "sd": _text(self.sd),
+            "knots": _text(self.knots),
             "tau": self.tau,
             "typical": self.typical,
             "nearest": self.nearest,
@@ -69,8 +72,7 @@ class Space:
     @classmethod
     def from_mapping(cls, kept: Mapping[str, Any]) -> Self:
         return cls(
-            _vector(kept["mean"]),
-            _vector(kept["sd"]),
+            _vector(kept["knots"]).reshape(len(SCORES), -1),
             kept["tau"],
             kept["typical"],
             kept["nearest"],
@@ -80,11 +82,10 @@ class Space:
 
 def calibrate(vectors: Matrix, version: int = 1) -> Space:
     """The space that its first vectors (`WARM_UP` are enough, one will do) describe."""
-    mean, sd = _moments(vectors)
-    units = _units(_standardised(vectors, mean, sd))
-    nearest, typical = _similarities(units)
+    knots = np.quantile(vectors, _SHARES, axis=0).astype(np.float32)
+    nearest, typical = _similarities(_units(_scores(vectors, knots)))
     tau = min(float(np.quantile(nearest, NEAREST_QUANTILE)), HIGHEST_THRESHOLD)
-    return Space(mean, sd, tau, typical, float(np.median(nearest)), version)
+    return Space(knots, tau, typical, float(np.median(nearest)), version)
 
 
 def vector_to_bytes(vector: Vector) -> bytes:
@@ -97,23 +98,28 @@ def vector_from_bytes(data: bytes) -> Vector:
     return np.frombuffer(data, STORED).astype(np.float32)
 
 
-def _moments(vectors: Matrix) -> tuple[Vector, Vector]:
-    """Mean and standard deviation of each dimension; one that never moved is measured by the others' scale."""
-    exact = vectors.astype(np.float64)
-    mean, sd = exact.mean(axis=0), exact.std(axis=0)
-    still = sd <= np.maximum(np.abs(mean), 1e-30) * 1e-6
-    sd[still] = 1.0 if still.all() else np.median(sd[~still])
-    return mean.astype(np.float32), sd.astype(np.float32)
+def _scores(vectors: Matrix, knots: Matrix) -> Matrix:
+    """Where each number lies between the knots of its dimension; on several of one value, in their middle."""
+    return np.stack([_score(vector, knots) for vector in vectors])
 
 
-def _standardised(vectors: Matrix, mean: Vector, sd: Vector) -> Matrix:
-    with np.errstate(over="ignore"):
-        z: Matrix = np.clip((vectors - mean) / sd, -CLIP, CLIP)
-        return z
+def _score(vector: Vector, knots: Matrix) -> Vector:
+    below = (knots < vector).sum(axis=0)
+    equal = (knots == vector).sum(axis=0)
+    low = np.clip(below - 1, 0, len(knots) - 2)
+    dimensions = np.arange(len(vector))
+    left, right = knots[low, dimensions].astype(np.float64), knots[low + 1, dimensions].astype(np.float64)
+    gap = np.where(right > left, right - left, 1.0)
+    between = low + np.clip((vector - left) / gap, 0.0, 1.0)
+    at_end = np.where(below == len(knots), len(knots) - 1.0, between)
+    position = np.where(equal > 0, below + (equal - 1) / 2, at_end)
+    step = SCORES[1] - SCORES[0]
+    score: Vector = (SCORES[0] + step * position).astype(np.float32)
+    return score
 
 
 def _units(vectors: Matrix) -> Matrix:
-    """Each row at length 1; what lies exactly on the mean has no direction and gets the diagonal's."""
+    """Each row at length 1; what is the median throughout has no direction and gets the diagonal's."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     diagonal = np.float32(1 / np.sqrt(vectors.shape[1]))
     return np.where(lengths > 0, vectors / np.where(lengths > 0, lengths, 1), diagonal).astype(np.float32)
