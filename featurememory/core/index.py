@@ -8,7 +8,6 @@ Hierarchical Navigable Small World graphs", 2018), which are then compared exact
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +38,7 @@ class PatternIndex:
         self._row_of: dict[int, int] = {}
         self._graph_above = graph_above
         self._graph: _Graph | None = None
+        self._next_row = 0
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -85,8 +85,7 @@ class PatternIndex:
                 self._rows[len(self._ids)] = centroid
                 self._ids.append(id)
         if len(self._ids) > self._graph_above:
-            self._graph = self._graph or _Graph(self._rows.shape[1])
-            self._graph.put_all([id for id in self._ids if id not in self._graph], self)
+            self._catch_up(len(self._ids))
 
     def remove(self, id: int) -> None:
         """The last row takes its place. KeyError when there is none."""
@@ -129,12 +128,22 @@ class PatternIndex:
         """Builds the graph a little with each change, so that none waits for all of it; lets go of one no longer
         needed, at half the size that called for it."""
         if len(self._ids) > self._graph_above:
-            self._graph = self._graph or _Graph(self._rows.shape[1])
-            if len(self._graph) < len(self._ids):
-                missing = (id for id in self._ids if id not in self._graph)
-                self._graph.put_all(list(islice(missing, _CAUGHT_UP_PER_CHANGE)), self)
+            self._catch_up(_CAUGHT_UP_PER_CHANGE)
         elif len(self._ids) <= self._graph_above // 2:
             self._graph = None
+
+    def _catch_up(self, most: int) -> None:
+        if self._graph is None:
+            self._graph = _Graph(self._rows.shape[1])
+            self._next_row = 0
+        while len(self._graph) < len(self._ids) and most:
+            ids = [id for id in self._ids[self._next_row : self._next_row + most] if id not in self._graph]
+            self._next_row += most
+            if self._next_row >= len(self._ids):
+                self._next_row = 0
+            if ids:
+                self._graph.put_all(ids, self._rows[[self._row_of[id] for id in ids]])
+                return
 
 
 class _Graph:
@@ -151,9 +160,8 @@ class _Graph:
     def __contains__(self, id: int) -> bool:
         return id in self._index
 
-    def put_all(self, ids: list[int], index: PatternIndex) -> None:
-        if ids:
-            self._index.add(np.array(ids), np.stack([index.centroid(id) for id in ids]))
+    def put_all(self, ids: list[int], centroids: Matrix) -> None:
+        self._index.add(np.array(ids), centroids)
 
     def put(self, id: int, centroid: Vector) -> None:
         """Follows a centroid that is held once it has moved away; small steps are for the exact comparison."""

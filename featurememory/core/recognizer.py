@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -9,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from featurememory.core.confidence import Confidence, Signs, fitted, signs_of
+from featurememory.core.confidence import CONFIRMATIONS_KEPT, Confidence, Signs, fitted, signs_of
 from featurememory.core.features import Vector
 from featurememory.core.index import GRAPH_ABOVE, Neighbour, PatternIndex
 from featurememory.core.patterns import Pattern
@@ -72,7 +73,7 @@ class Recognizer:
                 self.patterns, np.stack([pattern.centroid for pattern in self.patterns.values()])
             )
         self._next_id = max(self.patterns, default=0) + 1
-        self._confirmed: list[tuple[Signs, bool]] = []
+        self._confirmed: deque[tuple[Signs, bool]] = deque(maxlen=CONFIRMATIONS_KEPT)
 
     def __len__(self) -> int:
         return len(self.patterns)
