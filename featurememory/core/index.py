@@ -14,8 +14,8 @@ import numpy as np
 
 from featurememory.core.features import Matrix, Vector
 
-GRAPH_ABOVE = 50_000
-"""Patterns from which on a graph is searched."""
+GRAPH_ABOVE = 6_400_000
+"""Numbers to compare from which on a graph is searched: 50,000 patterns of 128 dimensions, 8,333 of 768."""
 _FIRST_ROOM = 64
 _CANDIDATES = 32
 _CAUGHT_UP_PER_CHANGE = 8
@@ -32,11 +32,12 @@ class Neighbour(NamedTuple):
 class PatternIndex:
     """Centroids by id. Not for several threads at once."""
 
-    def __init__(self, dimension: int, graph_above: int = GRAPH_ABOVE) -> None:
+    def __init__(self, dimension: int, graph_above: int | None = None) -> None:
+        """Up to `graph_above` patterns are all compared; as many as `GRAPH_ABOVE` gives by default."""
         self._rows = np.empty((_FIRST_ROOM, dimension), np.float32)
         self._ids: list[int] = []
         self._row_of: dict[int, int] = {}
-        self._graph_above = graph_above
+        self._graph_above = GRAPH_ABOVE // dimension if graph_above is None else graph_above
         self._graph: _Graph | None = None
         self._next_row = 0
 
@@ -85,6 +86,7 @@ class PatternIndex:
                 self._rows[len(self._ids)] = centroid
                 self._ids.append(id)
         if len(self._ids) > self._graph_above:
+            self._next_row = 0
             self._catch_up(len(self._ids))
 
     def remove(self, id: int) -> None:
@@ -133,6 +135,7 @@ class PatternIndex:
             self._graph = None
 
     def _catch_up(self, most: int) -> None:
+        """Puts ids that the graph lacks into it, those of up to `most` rows that follow each other."""
         if self._graph is None:
             self._graph = _Graph(self._rows.shape[1])
             self._next_row = 0

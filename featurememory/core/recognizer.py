@@ -12,7 +12,7 @@ import numpy as np
 
 from featurememory.core.confidence import CONFIRMATIONS_KEPT, Confidence, Signs, fitted, signs_of
 from featurememory.core.features import Vector
-from featurememory.core.index import GRAPH_ABOVE, Neighbour, PatternIndex
+from featurememory.core.index import Neighbour, PatternIndex
 from featurememory.core.patterns import Pattern
 from featurememory.core.spaces import Space
 
@@ -61,7 +61,7 @@ class Recognizer:
         patterns: Iterable[Pattern] = (),
         confidence: Confidence | None = None,
         clock: float = 0.0,
-        graph_above: int = GRAPH_ABOVE,
+        graph_above: int | None = None,
     ) -> None:
         self.space = space
         self.confidence = confidence or Confidence()
