@@ -1,7 +1,8 @@
 """How long a look-up takes among ever more patterns of 768 dimensions, whether it finds the right one, and what the
 patterns cost in memory and at a start.
 
-Patterns vary in 64 directions and a little in all others, as embeddings do; what is looked up is one of them, disturbed.
+Patterns vary in 64 directions and a little in all others, as embeddings do; what is looked up is one of them,
+disturbed.
 """
 
 from __future__ import annotations
