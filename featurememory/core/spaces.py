@@ -119,7 +119,7 @@ def _score(vector: Vector, knots: Matrix) -> Vector:
 
 
 def _count(marked: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The marks in each column; bytes are added up ten times as fast as numpy counts booleans."""
+    """The marks in each column; bytes are added up nearly three times as fast as numpy sums booleans."""
     counts: NDArray[np.intp] = np.add.reduce(marked.view(np.uint8), axis=0, dtype=np.uint8).astype(np.intp)
     return counts
 
