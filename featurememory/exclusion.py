@@ -12,6 +12,7 @@ class Lock(IntEnum):
 
     SERIES = 0x5E71E5
     BREAKERS = 0xB2EAE2
+    SPACES = 0x5FACE5
 
 
 def be_alone_with(lock: Lock) -> None:

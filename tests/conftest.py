@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ def _forget_process_state() -> Iterator[None]:
     yield
     assert close_intake(10), "the writer did not end"
     KEYS.forget()
+    if registry := sys.modules.get("featurememory.core.registry"):
+        registry.spaces.cache_clear()
     LOOKS.forget()
 
 

@@ -14,6 +14,7 @@ from featurememory import models
 from featurememory.admin.access import ApiKeyAdmin, AuditEntryAdmin
 from featurememory.admin.breakers import BreakerAdmin, BreakerEventAdmin
 from featurememory.admin.health import HealthSnapshotAdmin, ProcessRecordAdmin
+from featurememory.admin.patterns import FeatureSpaceAdmin, PatternAdmin
 from featurememory.admin.traffic import OperationAdmin, RollupAdmin, SeriesAdmin, SourceAdmin
 
 
@@ -31,6 +32,8 @@ class FeatureMemoryAdminSite(AdminSite):
         self.register(models.Source, SourceAdmin)
         self.register(models.Breaker, BreakerAdmin)
         self.register(models.BreakerEvent, BreakerEventAdmin)
+        self.register(models.FeatureSpace, FeatureSpaceAdmin)
+        self.register(models.Pattern, PatternAdmin)
         self.register(models.HealthSnapshot, HealthSnapshotAdmin)
         self.register(models.ProcessRecord, ProcessRecordAdmin)
         self.register(models.ApiKey, ApiKeyAdmin)

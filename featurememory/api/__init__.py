@@ -13,6 +13,7 @@ from featurememory.api import (
     breakers,
     health,
     operations,
+    patterns,
     problems,
 )
 from featurememory.api.document import complete_document
@@ -46,5 +47,7 @@ api.add_router("/operations", operations.router, tags=["operations"])
 api.add_router("/breakers", breakers.router, tags=["breakers"])
 api.add_router("/breaker-configurations", breaker_configurations.router, tags=["breakers"])
 api.add_router("/breaker-followers", breaker_followers.router, tags=["breakers"])
+api.add_router("/patterns", patterns.router, tags=["patterns"])
+api.add_router("/feature-spaces", patterns.spaces_router, tags=["patterns"])
 api.add_router("", health.router, tags=["health"])
 problems.register(api)

@@ -22,6 +22,7 @@ from featurememory.circuit_breaker.storage import find_breaker
 from featurememory.ingestion.operations import Moment, Name, Permit, StorableText
 from featurememory.live.events import BreakerView, view_breaker
 from featurememory.models import Breaker
+from featurememory.reasons import MAX_REASON
 
 router = Router()
 
@@ -35,7 +36,7 @@ Reason = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=commands.MAX_REASON,
+        max_length=MAX_REASON,
         pattern=r"^[^\x00]*[^\x00\s][^\x00]*$",
         description="Stands in the audit beside the key's name.",
     ),

@@ -41,6 +41,7 @@ class OperationView(Schema):
     attributes: dict[str, Any]
     score: float | None
     space: str
+    pattern: int | None
     recommendation: UUID | None
     instance: str
     trace_id: str
@@ -65,6 +66,7 @@ class OperationSearch(Schema):
         None, description="Also `operation_type:model` where the caller chose none."
     )
     trace_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    pattern: Annotated[int, Field(ge=0, le=2**62)] | None = None
     cursor: str | None = None
     limit: int = Field(50, ge=1, le=500)
 

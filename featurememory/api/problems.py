@@ -19,7 +19,13 @@ from pydantic import BaseModel
 
 from featurememory.circuit_breaker.commands import EpochPassed
 from featurememory.circuit_breaker.storage import UnknownBreaker
-from featurememory.errors import ConfigurationError, ValidationError
+from featurememory.core.errors import UnknownPattern, UnknownSpace
+from featurememory.errors import (
+    ConfigurationError,
+    FeatureMemoryError,
+    ResourceConstraintError,
+    ValidationError,
+)
 from featurememory.ingestion.operations import FIELD_ADVICE, FieldError, printable
 
 logger = logging.getLogger(__name__)
@@ -74,7 +80,10 @@ def register(api: NinjaAPI) -> None:
         ValidationError: _invalid,
         ConfigurationError: _wrong_setting,
         EpochPassed: _epoch_passed,
-        UnknownBreaker: _unknown_breaker,
+        UnknownBreaker: _unknown,
+        UnknownSpace: _unknown,
+        UnknownPattern: _unknown,
+        ResourceConstraintError: _no_room,
         Http404: _not_found,
         HttpError: _http_error,
         Exception: _unforeseen,
@@ -157,8 +166,12 @@ def _epoch_passed(request: HttpRequest, passed: EpochPassed) -> HttpResponse:
     return _respond(request, ProblemError(409, passed.code, "The breaker has moved", str(passed)))
 
 
-def _unknown_breaker(request: HttpRequest, unknown: UnknownBreaker) -> HttpResponse:
+def _unknown(request: HttpRequest, unknown: FeatureMemoryError) -> HttpResponse:
     return _respond(request, ProblemError(404, unknown.code, "Not found", str(unknown)))
+
+
+def _no_room(request: HttpRequest, full: ResourceConstraintError) -> HttpResponse:
+    return _respond(request, ProblemError(409, full.code, "There is no room", str(full)))
 
 
 def _not_found(request: HttpRequest, missing: Http404) -> HttpResponse:

@@ -16,8 +16,7 @@ from featurememory.circuit_breaker.machine import BreakerMachine, Transition
 from featurememory.circuit_breaker.storage import Moved, keep, lock_breaker, machine_of
 from featurememory.errors import FeatureMemoryError, ValidationError
 from featurememory.models import AuditEntry, Breaker
-
-MAX_REASON = 1_000
+from featurememory.reasons import checked_reason
 
 
 class EpochPassed(FeatureMemoryError):
@@ -115,28 +114,12 @@ def _command(
     return Effect(breaker, not events or bus.announce(events[-1].sequence))
 
 
-def checked_reason(reason: str) -> str:
-    """The reason without space around it; ValidationError where there is none to keep."""
-    reason = reason.strip()
-    if not reason:
-        raise _refused(
-            "A reason is needed.", "reason", "missing", "say why; it stands in the audit beside your name"
-        )
-    if len(reason) > MAX_REASON or "\0" in reason:
-        message = f"at most {MAX_REASON} characters, none of them U+0000"
-        raise _refused("The reason cannot be kept.", "reason", "too_long", message)
-    return reason
-
-
 def checked_end(until: datetime | None, now: datetime) -> float | None:
     """In seconds since the Unix epoch; ValidationError where it has passed already."""
     if until is not None and until <= now:
-        raise _refused("The end has passed.", "until", "past", "give a moment that is still to come, or none")
+        message = "give a moment that is still to come, or none"
+        raise ValidationError("The end has passed.", [{"field": "until", "code": "past", "message": message}])
     return None if until is None else until.timestamp()
-
-
-def _refused(title: str, field: str, code: str, message: str) -> ValidationError:
-    return ValidationError(title, [{"field": field, "code": code, "message": message}])
 
 
 def _for_audit(breaker: Breaker) -> dict[str, Any]:

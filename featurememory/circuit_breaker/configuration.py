@@ -16,11 +16,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from featurememory import bus
-from featurememory.circuit_breaker.commands import checked_reason
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.errors import ConfigurationError
 from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import AuditEntry, Breaker, BreakerConfiguration
+from featurememory.reasons import checked_reason
 from featurememory.sequence import next_sequence_numbers
 
 Scope = BreakerConfiguration.Scope

@@ -14,6 +14,7 @@ from featurememory.circuit_breaker import commands
 from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.errors import ValidationError
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
+from featurememory.reasons import MAX_REASON
 from featurememory.sequence import last_sequence_number
 
 HELD_STATES = (Breaker.State.FORCED_OPEN, Breaker.State.DISABLED, Breaker.State.METRICS_ONLY)
@@ -109,7 +110,7 @@ class ReasonForm(forms.Form):
     """Why; and the id by which a second submit of the same page is known and does nothing."""
 
     reason = forms.CharField(
-        max_length=commands.MAX_REASON,
+        max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
         help_text="Stands in the audit beside your name.",
         error_messages={"required": "Say why; it stands in the audit beside your name."},

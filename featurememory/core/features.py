@@ -15,7 +15,7 @@ Vector = NDArray[np.float32]
 Matrix = NDArray[np.float32]
 """Shape (vectors, dimension)."""
 
-MAX_DIMENSIONS = 4_096
+MAX_DIMENSIONS = 16_384
 STORED = np.dtype("<f4")
 """How vectors are kept as bytes, whatever the machine's own order is."""
 _LARGEST = float(np.finfo(np.float32).max)

@@ -62,7 +62,9 @@ class Recognizer:
         confidence: Confidence | None = None,
         clock: float = 0.0,
         graph_above: int | None = None,
+        next_id: int = 1,
     ) -> None:
+        """New patterns are numbered from `next_id` on, or from above the highest of `patterns`."""
         self.space = space
         self.confidence = confidence or Confidence()
         self.clock = clock
@@ -72,7 +74,7 @@ class Recognizer:
             self._index.put_all(
                 self.patterns, np.stack([pattern.centroid for pattern in self.patterns.values()])
             )
-        self._next_id = max(self.patterns, default=0) + 1
+        self.next_id = max(next_id, max(self.patterns, default=0) + 1)
         self._confirmed: deque[tuple[Signs, bool]] = deque(maxlen=CONFIRMATIONS_KEPT)
 
     def __len__(self) -> int:
@@ -100,8 +102,8 @@ class Recognizer:
         found = self.look_up(features)
         self.clock += 1
         if found.pattern is None:
-            pattern = Pattern(self._next_id, found.unit, seen_at=self.clock)
-            self._next_id += 1
+            pattern = Pattern(self.next_id, found.unit, seen_at=self.clock)
+            self.next_id += 1
         else:
             pattern = self.patterns[found.pattern].moved(found.unit, self.clock)
         self.put(pattern)
@@ -110,7 +112,7 @@ class Recognizer:
     def put(self, pattern: Pattern) -> None:
         """Takes a pattern in as it is, new or changed."""
         self.patterns[pattern.id] = pattern
-        self._next_id = max(self._next_id, pattern.id + 1)
+        self.next_id = max(self.next_id, pattern.id + 1)
         self._index.put(pattern.id, pattern.centroid)
 
     def forget(self, id: int) -> Pattern:

@@ -7,11 +7,12 @@ it back late while other threads are busy (588 rows a second were seen row by ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import chain
 from operator import itemgetter
+from uuid import UUID
 
 from django.db import connection
 
@@ -53,6 +54,16 @@ def insert_operations(
     if connection.vendor == "sqlite":
         return _insert_sqlite(operations, series_ids, received_at)
     return _insert_postgresql(operations, series_ids, received_at)
+
+
+def set_patterns(patterns: Mapping[UUID, int]) -> None:
+    """Notes the pattern that each operation's features belong to; inside the caller's transaction."""
+    is_sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {TABLE} SET pattern = %s WHERE id = %s",  # noqa: S608
+            [(pattern, id.hex if is_sqlite else id) for id, pattern in patterns.items()],
+        )
 
 
 def _insert_sqlite(

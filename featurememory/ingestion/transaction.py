@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import F, Value
@@ -14,11 +15,14 @@ from django.db.models.functions import Greatest
 from featurememory.circuit_breaker import default_breaker_name, kind_of
 from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.circuit_breaker.permits import read_permit
-from featurememory.ingestion.inserts import insert_operations
+from featurememory.ingestion.inserts import insert_operations, set_patterns
 from featurememory.ingestion.operations import Operation, Sender
 from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
 from featurememory.models import Source
 from featurememory.observability.rollups import add_to_rollups, tally
+
+if TYPE_CHECKING:
+    from featurememory.core.registry import SpaceRegistry
 
 Timed = tuple[float, Operation]
 """An operation behind its start, in seconds since the Unix epoch."""
@@ -48,13 +52,18 @@ class GroupTransaction:
     def __init__(self, series: SeriesRegistry, fleet: Fleet) -> None:
         self._series = series
         self._fleet = fleet
+        self._spaces: SpaceRegistry | None = None
+        self._learning: set[str] = set()
 
     def store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         """What each submission added. On return it is committed; an exception means nothing is."""
+        self._learning = set()
         try:
             return self._store(submissions, now)
         except BaseException:
             self._fleet.forget()
+            if self._spaces is not None:
+                self._spaces.forget(self._learning)
             raise
 
     def _store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
@@ -66,6 +75,7 @@ class GroupTransaction:
             news = insert_operations(operations, ids, moment) if operations else operations
             by_series = _by_series(news)
             add_to_rollups(tally(_by_place(by_series, series)))
+            self._learn_patterns(news, moment)
             senders = {each.sender.instance: each.sender for each in submissions if each.sender}
             told = _results_by_breaker(by_series, series, senders)
             events = self._fleet.observe(told, now)
@@ -73,6 +83,20 @@ class GroupTransaction:
         self._series.remember(series)
         self._fleet.announce(events)
         return _account(submissions, news)
+
+    def _learn_patterns(self, operations: Iterable[Operation], moment: datetime) -> None:
+        """Finds the pattern of each operation that has features of a space, and notes it there."""
+        with_features = [each for each in operations if each.features and each.space]
+        if not with_features:
+            return
+        if self._spaces is None:
+            from featurememory.core.registry import spaces  # numpy, where there are features alone
+
+            self._spaces = spaces()
+        self._learning = {each.space for each in with_features}
+        learned = self._spaces.learn([(each.space, each.features or b"") for each in with_features], moment)
+        found = zip(with_features, learned, strict=True)
+        set_patterns({each.id: result.pattern for each, result in found if result.pattern is not None})
 
 
 def _key(operation: Operation) -> SeriesKey:

@@ -12,6 +12,7 @@ from featurememory.models.breaker import (
 )
 from featurememory.models.health import HealthSnapshot, ProcessRecord
 from featurememory.models.operation import Operation
+from featurememory.models.pattern import FeatureSpace, Pattern, WarmUpVector
 from featurememory.models.rollup import Rollup, RollupMark, Series
 from featurememory.models.source import Source
 
@@ -21,15 +22,18 @@ __all__ = [
     "Breaker",
     "BreakerConfiguration",
     "BreakerEvent",
+    "FeatureSpace",
     "Follower",
     "ForgottenBreakers",
     "HealthSnapshot",
     "LiveSequence",
     "LocalTransition",
     "Operation",
+    "Pattern",
     "ProcessRecord",
     "Rollup",
     "RollupMark",
     "Series",
     "Source",
+    "WarmUpVector",
 ]

@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class Operation(models.Model):
-    """A row is written once, by the ingestion writer, and never changed by it.
+    """A row is written once, in one transaction of the ingestion writer, and never changed by it.
 
     `seq` follows the order of arrival, so that inserts stay local whatever ids callers choose; `id` is the
     caller's UUID and what makes a repeated delivery harmless.
@@ -40,6 +40,9 @@ class Operation(models.Model):
     score = models.FloatField(null=True, blank=True)
     features = models.BinaryField(null=True, blank=True, help_text="float32, little endian")
     space = models.CharField(max_length=200, blank=True)
+    pattern = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="that its features belong to; filled in after the insert"
+    )
     recommendation = models.UUIDField(null=True, blank=True)
     instance = models.CharField(max_length=200, blank=True)
     trace_id = models.CharField(max_length=32, blank=True)
@@ -47,12 +50,15 @@ class Operation(models.Model):
     breaker = models.CharField(max_length=401, blank=True, help_text="the name the caller chose, if it did")
 
     class Meta:
-        # Who wants one of the three that hold some rows alone repeats its condition (observability/operations.py).
+        # Who wants one of the four that hold some rows alone repeats its condition (observability/operations.py).
         indexes = (
             models.Index(fields=["started_at"], name="operation_started"),
             models.Index(fields=["series", "started_at"], name="operation_series_started"),
             models.Index(fields=["started_at"], condition=~Q(outcome="success"), name="operation_failed"),
             models.Index(fields=["trace_id"], condition=~Q(trace_id=""), name="operation_trace"),
+            models.Index(
+                fields=["pattern", "started_at"], condition=Q(pattern__isnull=False), name="operation_pattern"
+            ),
             models.Index(
                 fields=["breaker", "started_at"], condition=~Q(breaker=""), name="operation_breaker"
             ),

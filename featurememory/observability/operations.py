@@ -43,6 +43,7 @@ def find_operations(
     outcome: str | None = None,
     breaker: str | None = None,
     trace_id: str | None = None,
+    pattern: int | None = None,
     before: tuple[datetime, int] | None = None,
 ) -> QuerySet[Operation]:
     """The newest `count` for which all that is given holds; `before` is the (started_at, seq) they come after.
@@ -56,12 +57,16 @@ def find_operations(
         found = found.filter(Q(started_at__lt=started_at) | Q(seq__lt=seq), started_at__lte=started_at)
     kind = {"operation_type": operation_type, "model": model}
     of_kind = found.filter(**{field: value for field, value in kind.items() if value is not None})
+    if pattern is not None:
+        of_kind = of_kind.filter(pattern=pattern)
     if trace_id is not None:
         return newest_of([traced(_of_breaker(of_kind, breaker), trace_id)], count)
     if outcome not in (None, Operation.Outcome.SUCCESS):
         return newest_of([_of_breaker(of_kind, breaker).filter(FAILED)], count)
     if breaker is not None:
         return newest_of(guarded_by(of_kind, breaker), count)
+    if pattern is not None:
+        return newest_of([of_kind], count)
     if operation_type is None and model is None:
         return newest_of([found], count)
     return newest_of(_by_series(of_kind, operation_type, model), count)

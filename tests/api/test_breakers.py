@@ -13,9 +13,10 @@ from django.test import Client
 from django.utils import timezone
 
 from featurememory.access import create_api_key
-from featurememory.circuit_breaker.commands import MAX_REASON, Order, disable_breaker, reset_breaker
+from featurememory.circuit_breaker.commands import Order, disable_breaker, reset_breaker
 from featurememory.ingestion.receive import intake
 from featurememory.models import AuditEntry, Breaker, BreakerEvent
+from featurememory.reasons import MAX_REASON
 from tests.operations import batch, bearer, operation, operation_json, post, store
 
 pytestmark = pytest.mark.django_db(transaction=True)

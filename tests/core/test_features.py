@@ -41,7 +41,7 @@ def test_real_numbers_become_float32_or_are_too_small_to_say_anything(values: li
         ([[1.0], [2.0]], "features[0]", "type", "of type list"),
         ([], "features", "empty", "give at least one number"),
         ([0, 0.0, -0.0], "features", "zero", "is zero throughout"),
-        ([1.0] * 4_097, "features", "too_long", "has 4,097 numbers, more than the 4,096 allowed"),
+        ([1.0] * 16_385, "features", "too_long", "has 16,385 numbers, more than the 16,384 allowed"),
         ("abc", "features", "type", "of type str: give a list of numbers"),
         (b"abc", "features", "type", "of type bytes"),
         (None, "features", "type", "of type NoneType"),

@@ -88,7 +88,8 @@ def test_what_is_not_there_cannot_be_removed() -> None:
 
 
 def test_a_graph_finds_the_nearest_of_many() -> None:
-    centroids, queries = units(3_000, 1, 32), units(200, 2, 32)
+    centroids = units(3_000, 1, 32)
+    queries = centroids[::6] + 0.1 * units(500, 2, 32)  # inputs are like patterns that are there
     index = PatternIndex(32, graph_above=1_000)
     index.put_all(range(3_000), centroids)
     exact = (queries @ centroids.T).argmax(axis=1).tolist()

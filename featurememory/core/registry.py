@@ -1,0 +1,219 @@
+"""This process's memory of each feature space, in step with the database.
+
+What is asked is answered from memory, after one look at the space's revision; what other processes have changed
+since is read first. What is learned is learned inside the caller's transaction, under the lock of the space's row, so
+that all processes learn one after the other. Between learning and commit others of this process may see a pattern
+that a rollback takes back; `forget` then has everything read anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+
+from featurememory.core.features import STORED, Vector, checked_features
+from featurememory.core.patterns import Pattern
+from featurememory.core.recognizer import Recognition, Recognizer
+from featurememory.core.spaces import WARM_UP, Space, calibrate, vector_from_bytes, vector_to_bytes
+from featurememory.core.storage import (
+    count_refused,
+    find_space,
+    keep_patterns,
+    lock_space,
+    make_space,
+    read_patterns,
+    remove_patterns,
+)
+from featurememory.errors import ResourceConstraintError, ValidationError
+from featurememory.models import FeatureSpace, WarmUpVector
+
+_EVICTED_AT_ONCE = 0.01
+
+
+class Learned(NamedTuple):
+    """What became of one vector. Neither is there for one that a space's calibration waits for, or that its space
+    refuses."""
+
+    found: Recognition | None = None
+    """What it was like before it was learned."""
+    pattern: int | None = None
+
+
+class SpaceRegistry:
+    """For any number of threads. Holds at most `max_spaces` spaces of `max_patterns` patterns."""
+
+    def __init__(self, max_spaces: int, max_patterns: int) -> None:
+        self._max_spaces = max_spaces
+        self._max_patterns = max_patterns
+        self._lock = threading.Lock()
+        self._known: dict[str, _KnownSpace] = {}
+
+    def recognise(self, name: str, values: Sequence[float]) -> Recognition | None:
+        """What `values` are like; None while the space is not calibrated. UnknownSpace, ValidationError."""
+        row = find_space(name)
+        features = checked_features(values, row.dimension)
+        if not row.version:
+            return None
+        known = self._of(name)
+        with known.lock:
+            return known.caught_up(row).look_up(features)
+
+    def learn_one(self, name: str, values: Sequence[float], now: datetime) -> Learned:
+        """In a transaction of its own. ValidationError; ResourceConstraintError where there is no room for the
+        space."""
+        try:
+            with transaction.atomic():
+                row = lock_space(name)
+                features = checked_features(values, row.dimension if row else None)
+                if row is None and make_space(name, len(features), self._max_spaces, now) is None:
+                    raise _full(name, self._max_spaces)
+                (learned,) = self.learn([(name, vector_to_bytes(features))], now)
+        except (ValidationError, ResourceConstraintError):
+            raise
+        except BaseException:
+            self.forget([name])
+            raise
+        return learned
+
+    def learn(self, told: Sequence[tuple[str, bytes]], now: datetime) -> list[Learned]:
+        """Vectors of spaces, as float32, little endian, in order. Inside the caller's transaction; who rolls it back
+        must `forget` the spaces."""
+        learned = [Learned()] * len(told)
+        by_space: dict[str, list[int]] = {}
+        for place, (name, _) in enumerate(told):
+            by_space.setdefault(name, []).append(place)
+        for name in sorted(by_space):  # in one order everywhere, so that no two processes wait for each other
+            places = by_space[name]
+            row = lock_space(name)
+            if row is None:
+                dimension = len(told[places[0]][1]) // STORED.itemsize
+                row = make_space(name, dimension, self._max_spaces, now)
+            if row is not None:
+                vectors = _comparable(row, [told[place][1] for place in places])
+                for place, result in zip(places, self._learn_in(row, vectors, now), strict=True):
+                    learned[place] = result
+        return learned
+
+    def forget(self, names: Iterable[str]) -> None:
+        """After a transaction that learned in these spaces was rolled back: they have seen what never happened."""
+        with self._lock:
+            for name in names:
+                self._known.pop(name, None)
+
+    def _of(self, name: str) -> _KnownSpace:
+        with self._lock:
+            return self._known.setdefault(name, _KnownSpace())
+
+    def _learn_in(
+        self, row: FeatureSpace, vectors: Sequence[Vector | None], now: datetime
+    ) -> Sequence[Learned]:
+        given = [vector for vector in vectors if vector is not None]
+        fit = given if row.version else _warmed_up(row, given)
+        known = self._of(row.name)
+        if not fit:
+            return [Learned()] * len(vectors)
+        with known.lock:
+            recognizer = known.caught_up(row)
+            learned = [recognizer.learn(vector) for vector in fit]
+            row.revision += 1
+            changed = {pattern.id: pattern for _, pattern in learned}
+            gone = self._make_room(recognizer)
+            keep_patterns(row, (each for id, each in changed.items() if id not in gone), now)
+            if gone:
+                remove_patterns(row, gone)
+            row.seen, row.next_pattern = round(recognizer.clock), recognizer.next_id
+            row.save(update_fields=["seen", "next_pattern", "revision", "removed_in"])
+            known.revision = row.revision
+        results = iter(learned[len(fit) - len(given) :])
+        return [Learned() if each is None else _learned(*next(results)) for each in vectors]
+
+    def _make_room(self, recognizer: Recognizer) -> set[int]:
+        """The patterns that had to go for new ones."""
+        if len(recognizer) <= self._max_patterns:
+            return set()
+        excess = len(recognizer) - self._max_patterns
+        gone = recognizer.least_useful(excess + int(self._max_patterns * _EVICTED_AT_ONCE))
+        return {recognizer.forget(id).id for id in gone}
+
+
+class _KnownSpace:
+    """A space's recognizer as of `revision`. Whoever uses it holds `lock`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.revision = -1
+        self._removed_in = 0
+        self._recognizer: Recognizer | None = None
+
+    def caught_up(self, row: FeatureSpace) -> Recognizer:
+        """The recognizer, not behind `row`."""
+        recognizer = self._recognizer
+        if recognizer is None or recognizer.space.version != row.version:
+            space = Space.from_mapping(row.calibration or {})
+            recognizer = self._recognizer = Recognizer(
+                space, read_patterns(row), clock=row.seen, next_id=row.next_pattern
+            )
+        elif row.revision > self.revision:
+            if row.removed_in > self.revision:
+                left = set(row.patterns.values_list("pk", flat=True))
+                for id in set(recognizer.patterns) - left:
+                    recognizer.forget(id)
+            for pattern in read_patterns(row, self.revision):
+                recognizer.put(pattern)
+            recognizer.clock = max(recognizer.clock, row.seen)
+            recognizer.next_id = max(recognizer.next_id, row.next_pattern)
+        self.revision = max(self.revision, row.revision)
+        return recognizer
+
+
+def _comparable(row: FeatureSpace, vectors: Sequence[bytes]) -> list[Vector | None]:
+    """Each vector of the space's dimension that has a direction; the others are counted."""
+    expected = row.dimension * STORED.itemsize
+    fit = [vector_from_bytes(each) if len(each) == expected and any(each) else None for each in vectors]
+    if refused := sum(each is None for each in fit):
+        count_refused(row.name, refused)
+    return fit
+
+
+def _warmed_up(row: FeatureSpace, vectors: Sequence[Vector]) -> list[Vector]:
+    """Keeps `vectors` for the calibration; with the last one that it takes calibrates the space, and gives all that
+    waited for it, else none."""
+    WarmUpVector.objects.bulk_create(
+        WarmUpVector(space=row, vector=vector_to_bytes(vector)) for vector in vectors
+    )
+    row.seen += len(vectors)
+    if row.seen < WARM_UP:
+        row.save(update_fields=["seen", "next_pattern"])
+        return []
+    waiting = [vector_from_bytes(bytes(each.vector)) for each in row.warm_up.order_by("pk")]
+    row.version, row.seen = 1, 0
+    row.calibration = calibrate(np.stack(waiting[:WARM_UP]), row.version).to_mapping()
+    row.save(update_fields=["version", "calibration", "seen", "next_pattern"])
+    row.warm_up.all().delete()
+    return waiting
+
+
+def _full(name: str, limit: int) -> ResourceConstraintError:
+    return ResourceConstraintError(
+        f"There are {limit} feature spaces already, so {name!r} cannot be made: use one that is there, or raise "
+        "FEATUREMEMORY_MAX_SPACES.",
+        resource="spaces",
+        limit=limit,
+    )
+
+
+def _learned(found: Recognition, pattern: Pattern) -> Learned:
+    return Learned(found, pattern.id)
+
+
+@cache
+def spaces() -> SpaceRegistry:
+    """The process's own."""
+    return SpaceRegistry(settings.CONFIGURATION.max_spaces, settings.CONFIGURATION.max_patterns)

@@ -1,0 +1,105 @@
+"""Feature spaces and patterns in the database. Who changes patterns holds the lock on their space's row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import F, QuerySet
+
+from featurememory.core import patterns
+from featurememory.core.errors import UnknownPattern, UnknownSpace
+from featurememory.core.features import Vector
+from featurememory.core.spaces import vector_from_bytes, vector_to_bytes
+from featurememory.exclusion import Lock, be_alone_with
+from featurememory.models import FeatureSpace, Pattern
+
+PATTERNS_A_SPACE = 10**9
+"""Pattern ids of one space; those of space 3 are 3,000,000,001 and so on."""
+_LEARNED = ["centroid", "count", "spread", "visits", "seen_at", "last_seen", "revision"]
+
+
+def find_space(name: str) -> FeatureSpace:
+    """The space without its calibration; UnknownSpace where there is none."""
+    space = FeatureSpace.objects.defer("calibration").filter(name=name).first()
+    if space is None:
+        raise UnknownSpace(name)
+    return space
+
+
+def lock_space(name: str) -> FeatureSpace | None:
+    """The space without its calibration, its row locked until the transaction ends."""
+    return FeatureSpace.objects.select_for_update().defer("calibration").filter(name=name).first()
+
+
+def make_space(name: str, dimension: int, limit: int, now: datetime) -> FeatureSpace | None:
+    """A new space, its row locked; None where there are `limit` of them already."""
+    be_alone_with(Lock.SPACES)
+    made = lock_space(name)  # by another process meanwhile
+    if made is not None or FeatureSpace.objects.count() >= limit:
+        return made
+    space = FeatureSpace.objects.create(name=name, dimension=dimension, created_at=now)
+    space.next_pattern = space.pk * PATTERNS_A_SPACE + 1
+    return space
+
+
+def find_pattern(pattern: int) -> Pattern:
+    """The pattern, its space along; UnknownPattern where there is none."""
+    found = Pattern.objects.select_related("space").defer("space__calibration").filter(pk=pattern).first()
+    if found is None:
+        raise UnknownPattern(pattern)
+    return found
+
+
+def read_patterns(space: FeatureSpace, after: int = -1) -> Iterable[patterns.Pattern]:
+    """Those that changed after revision `after`, as values."""
+    rows: QuerySet[Pattern] = Pattern.objects.filter(space=space, revision__gt=after)
+    return map(value_of, rows.order_by("id").iterator(1_000))
+
+
+def keep_patterns(space: FeatureSpace, changed: Iterable[patterns.Pattern], now: datetime) -> None:
+    """Writes new ones and what was learned of known ones; labels and pins are the operators'."""
+    rows = [
+        Pattern(
+            id=each.id,
+            space=space,
+            centroid=vector_to_bytes(each.centroid),
+            count=each.count,
+            spread=each.spread,
+            visits=each.visits,
+            seen_at=each.seen_at,
+            pinned=each.pinned,
+            first_seen=now,
+            last_seen=now,
+            revision=space.revision,
+        )
+        for each in changed
+    ]
+    Pattern.objects.bulk_create(
+        rows, batch_size=100, update_conflicts=True, unique_fields=["id"], update_fields=_LEARNED
+    )
+
+
+def remove_patterns(space: FeatureSpace, ids: Iterable[int]) -> None:
+    Pattern.objects.filter(pk__in=list(ids)).delete()
+    space.removed_in = space.revision
+
+
+def count_refused(name: str, count: int) -> None:
+    FeatureSpace.objects.filter(name=name).update(refused=F("refused") + count)
+
+
+def value_of(row: Pattern) -> patterns.Pattern:
+    return patterns.Pattern(
+        id=row.id,
+        centroid=centroid_of(row),
+        count=row.count,
+        spread=row.spread,
+        visits=row.visits,
+        seen_at=row.seen_at,
+        pinned=row.pinned,
+    )
+
+
+def centroid_of(row: Pattern) -> Vector:
+    return vector_from_bytes(bytes(row.centroid))

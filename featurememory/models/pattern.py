@@ -1,0 +1,64 @@
+"""Feature spaces and the patterns found in them."""
+
+from django.db import models
+
+
+class FeatureSpace(models.Model):
+    """A named kind of vector. Its first vector fixes the dimension, its first 200 calibrate it (core/spaces.py)."""
+
+    name = models.CharField(max_length=200, unique=True)
+    dimension = models.PositiveIntegerField()
+    version = models.PositiveIntegerField(default=0, help_text="of the calibration; 0 until there is one")
+    calibration = models.JSONField(null=True, blank=True)
+    seen = models.PositiveBigIntegerField(default=0, help_text="vectors taken in")
+    refused = models.PositiveBigIntegerField(
+        default=0, help_text="vectors that could not be compared: of another dimension, or zero throughout"
+    )
+    next_pattern = models.PositiveBigIntegerField(default=1, help_text="the number of the next new pattern")
+    revision = models.PositiveBigIntegerField(default=0, help_text="grows with each change of its patterns")
+    removed_in = models.PositiveBigIntegerField(
+        default=0, help_text="the newest revision in which a pattern went"
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WarmUpVector(models.Model):
+    """One of a space's first vectors, kept until they calibrate it."""
+
+    space = models.ForeignKey(FeatureSpace, on_delete=models.CASCADE, related_name="warm_up")
+    vector = models.BinaryField(help_text="float32, little endian")
+
+    def __str__(self) -> str:
+        return f"{self.space} {self.pk}"
+
+
+class Pattern(models.Model):
+    """A recurring kind of input. `id` holds the space's number too (core/storage.py), so that a pattern that went is
+    never confused with a later one."""
+
+    id = models.PositiveBigIntegerField(primary_key=True)
+    space = models.ForeignKey(FeatureSpace, on_delete=models.CASCADE, related_name="patterns", db_index=False)
+    centroid = models.BinaryField(help_text="at length 1; float32, little endian")
+    count = models.PositiveBigIntegerField(help_text="vectors that it has seen")
+    spread = models.FloatField(help_text="mean of 1 - cosine between its vectors and its centroid")
+    visits = models.FloatField(help_text="faded as of seen_at")
+    seen_at = models.FloatField(help_text="in vectors that the space had taken in")
+    label = models.CharField(max_length=200, blank=True)
+    pinned = models.BooleanField(default=False, help_text="never makes room for others")
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    revision = models.PositiveBigIntegerField(help_text="the space's, when it last changed")
+
+    class Meta:
+        ordering = ("-id",)
+        permissions = (("operate_pattern", "Can label, pin, merge and remove patterns"),)
+        indexes = (models.Index(fields=["space", "revision"], name="pattern_revision"),)
+
+    def __str__(self) -> str:
+        return self.label or str(self.id)
