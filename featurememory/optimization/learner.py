@@ -190,6 +190,11 @@ class Learner:
         expected = [beta.mean + own.mean for beta, own in zip(self.pooled.beta, kept.prior, strict=True)]
         return max(effects) - effects[max(range(self.arms), key=expected.__getitem__)]
 
+    @property
+    def typical_gain(self) -> float:
+        """The standard deviation of the arms' effects within a pattern; 0 before anything is known."""
+        return sqrt(self.pooled.gamma_common) if self.pooled else 0.0
+
     def forget(self, pattern: int, into: int | None = None) -> None:
         """Lets a pattern go. Its evidence is merged into pattern `into`, or else folded into what is
         known of the arms in general."""
