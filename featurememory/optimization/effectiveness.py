@@ -75,7 +75,10 @@ class Effectiveness:
     def propensities_hold(self) -> bool:
         """Whether mean(1{baseline} / p0) lies as near 1 as chance lets it."""
         n = self._check.n
-        return n < ENOUGH or abs(self._check.mean - 1) <= CHECK_TOLERANCE * sqrt(self._check.m2 / (n - 1) / n) + 1e-9
+        return (
+            n < ENOUGH
+            or abs(self._check.mean - 1) <= CHECK_TOLERANCE * sqrt(self._check.m2 / (n - 1) / n) + 1e-9
+        )
 
     def snapshot(self) -> tuple[list[float], list[float], int]:
         return list(self._psi.snapshot()), list(self._check.snapshot()), self._on_baseline

@@ -30,6 +30,8 @@ from featurememory.optimization.posterior import (
 WARM_UP: Final = 5
 """So many operations stay on the baseline before anything is tried: they give the scale of rewards."""
 RE_ESTIMATE_EVERY: Final = 20
+"""Operations between estimates of what patterns have in common: fewer at the start, more when many are known."""
+PASSES: Final = 1
 ENOUGH_VISITS: Final = 8
 """Patterns with fewer are not spoken of."""
 
@@ -93,6 +95,7 @@ class Learner:
         self._arm_quarantines = [Quarantine()] * arms
         self._all = ArmStatistics()
         self._spent = 0.0
+        self._estimate_at = WARM_UP
         self._residuals: dict[int, dict[int, Residual]] = {}
         self._omega = 0.0
         self._archived: tuple[Matrix, list[float]] = ([[0.0] * arms for _ in range(arms)], [0.0] * arms)
@@ -141,33 +144,37 @@ class Learner:
             self.effectiveness.record(reward, True, reward, 1.0)
         else:
             alarms = self._learn(pattern, kept, choice, reward)
-        if self._all.n < WARM_UP:
-            return alarms
-        if self.pooled is None or self.operations % RE_ESTIMATE_EVERY == 0 or self.operations in (8, 12, 16):
+        if self.operations >= self._estimate_at:
             self.re_estimate()
         return alarms
 
     def re_estimate(self) -> None:
         """The common effects, the variances and what neighbours tell, anew from all patterns."""
+        done = self.operations
+        self._estimate_at = done + max(min(RE_ESTIMATE_EVERY, done // 3), done // 50)
         if self.pooled is None:
             self.pooled = pooling.first_guess(self._all, self.arms, self.baseline, self._pessimism)
         evidence = {pattern: kept.seen for pattern, kept in self._patterns.items()}
         priors = {pattern: kept.prior for pattern, kept in self._patterns.items() if kept.prior}
-        self.pooled = pooling.estimate(
-            evidence,
-            self.pooled,
-            self.baseline,
-            gamma_priors=priors,
-            beta_prior=self._beta_prior,
-            archived=self._archived,
-            pessimism=self._pessimism,
-        )
-        self._residuals = {pattern: pooling.residuals(seen, self.pooled) for pattern, seen in evidence.items()}
-        self._omega = neighbours.usefulness(
-            {pattern: kept.near for pattern, kept in self._patterns.items()}, self._residuals
-        )
-        for kept in self._patterns.values():
-            kept.prior = self._gamma_prior(kept.near)
+        for _ in range(PASSES):
+            self.pooled = pooling.estimate(
+                evidence,
+                self.pooled,
+                self.baseline,
+                gamma_priors=priors,
+                beta_prior=self._beta_prior,
+                archived=self._archived,
+                pessimism=self._pessimism,
+            )
+        self._residuals = {
+            pattern: pooling.residuals(seen, self.pooled) for pattern, seen in evidence.items()
+        }
+        told_of = {
+            pattern: neighbours.told(kept.near, self._residuals) for pattern, kept in self._patterns.items()
+        }
+        self._omega = neighbours.usefulness(told_of, self._residuals)
+        for pattern, kept in self._patterns.items():
+            kept.prior = neighbours.effect_priors(self.pooled.gamma, told_of[pattern], self._omega)
 
     def claims(self) -> list[Claim]:
         """Of each pattern with enough visits its leading arm, where that is not the baseline."""
@@ -289,7 +296,9 @@ class Learner:
         return refused
 
     def _gamma_prior(self, near: Neighbourhood) -> list[Normal]:
-        return neighbours.effect_priors(self._known().gamma, near, self._residuals, self._omega)
+        return neighbours.effect_priors(
+            self._known().gamma, neighbours.told(near, self._residuals), self._omega
+        )
 
     def _known(self) -> Pooled:
         if self.pooled is None:

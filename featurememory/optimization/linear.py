@@ -26,7 +26,8 @@ def inverse(matrix: Matrix) -> Matrix:
             known = sum(lower[row][k] * half[k][column] for k in range(column, row))
             half[row][column] = ((row == column) - known) / lower[row][row]
     return [
-        [sum(half[k][i] * half[k][j] for k in range(max(i, j), size)) for j in range(size)] for i in range(size)
+        [sum(half[k][i] * half[k][j] for k in range(max(i, j), size)) for j in range(size)]
+        for i in range(size)
     ]
 
 

@@ -40,8 +40,12 @@ def neighbourhood(similar: Iterable[tuple[int, float]], threshold: float) -> Nei
     return tuple(each for each in weighed if each[1] >= SMALLEST_WEIGHT)
 
 
-def told(near: Neighbourhood, residuals: Residuals) -> dict[int, tuple[float, float]]:
-    """(mean residual of the neighbours shrunk to zero, share rho of trust in it), by arm."""
+Told = Mapping[int, tuple[float, float]]
+"""By arm: the neighbours' mean residual, shrunk to zero, and the share rho of trust in it."""
+
+
+def told(near: Neighbourhood, residuals: Residuals) -> Told:
+    """What the neighbours' residuals say of a pattern's arms."""
     weights: dict[int, float] = {}
     sums: dict[int, float] = {}
     for pattern, closeness in near:
@@ -49,14 +53,17 @@ def told(near: Neighbourhood, residuals: Residuals) -> dict[int, tuple[float, fl
             trust = closeness * reliability
             weights[arm] = weights.get(arm, 0.0) + trust
             sums[arm] = sums.get(arm, 0.0) + trust * value
-    return {arm: (sums[arm] / (total + HALF_TRUST), total / (total + HALF_TRUST)) for arm, total in weights.items()}
+    return {
+        arm: (sums[arm] / (total + HALF_TRUST), total / (total + HALF_TRUST))
+        for arm, total in weights.items()
+    }
 
 
-def usefulness(neighbourhoods: Mapping[int, Neighbourhood], residuals: Residuals) -> float:
+def usefulness(told_of: Mapping[int, Told], residuals: Residuals) -> float:
     """omega in [0, 1]: the slope of residuals on what neighbours tell; similarity that teaches nothing gives 0."""
     products = squares = 0.0
     for pattern, own in residuals.items():
-        expected = told(neighbourhoods.get(pattern, ()), residuals)
+        expected = told_of.get(pattern, {})
         for arm, (value, reliability) in own.items():
             if arm in expected:
                 mean, rho = expected[arm]
@@ -65,13 +72,10 @@ def usefulness(neighbourhoods: Mapping[int, Neighbourhood], residuals: Residuals
     return min(max(products / squares, 0.0), 1.0) if squares else 0.0
 
 
-def effect_priors(
-    variances: Iterable[float], near: Neighbourhood, residuals: Residuals, omega: float
-) -> list[Normal]:
+def effect_priors(variances: Iterable[float], expected: Told, omega: float) -> list[Normal]:
     """Of the deviations gamma of each arm, whose variances without neighbours are given."""
-    expected = told(near, residuals) if omega else {}
-    priors = []
-    for arm, variance in enumerate(variances):
-        mean, rho = expected.get(arm, (0.0, 0.0))
-        priors.append(Normal(omega * mean, variance * (1 - MOST_EXPLAINED * omega * rho)))
+    priors = [Normal(0.0, variance) for variance in variances]
+    if omega:
+        for arm, (mean, rho) in expected.items():
+            priors[arm] = Normal(omega * mean, priors[arm].variance * (1 - MOST_EXPLAINED * omega * rho))
     return priors

@@ -8,8 +8,8 @@ full-sized exploration costs more than it finds (Phan, Abbasi-Yadkori & Domke 20
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from math import sqrt
 from random import Random
 from typing import NamedTuple
@@ -17,29 +17,31 @@ from typing import NamedTuple
 from featurememory.errors import ConfigurationError
 from featurememory.optimization.posterior import Normal, PatternPosterior
 
-_FAR_SD = 4.0
+_FAR_SD = 3.0
 """An arm whose draws would have to be this many standard deviations up to win is not drawn."""
 
 
 class PolicyConfig(NamedTuple):
-    """`control`: share of operations that stay on the baseline at least; `unproven`: share that may get
-    arms not yet known to be as good as the baseline in their pattern; `proven_sd`: standard deviations by
-    which one must be above it to count as known. `loss_budget`: None, or the share of all operations' baseline reward that
+    """`control`: share of operations that stay on the baseline at least; `unproven`: share that may get arms not
+    yet known to be as good as the baseline in their pattern; `proven_sd`: standard deviations by which one must
+    be above it to count as known; `loss_budget`: None, or the share of all operations' baseline reward that
     exploring may cost."""
 
     control: float = 0.1
     unproven: float = 0.5
-    proven_sd: float = 0.5
-    own_scale: float = 0.35
+    proven_sd: float = 0.0
+    own_scale: float = 0.2
     shared_scale: float = 0.6
-    draws: int = 16
+    draws: int = 8
     loss_budget: float | None = None
 
     def checked(self) -> PolicyConfig:
         for field, low, high in _LIMITS:
             value = getattr(self, field)
             if value is not None and not low <= value <= high:
-                raise ConfigurationError(f"{field} is {value}; it lies in [{low}, {high}]", field=field, value=value)
+                raise ConfigurationError(
+                    f"{field} is {value}; it lies in [{low}, {high}]", field=field, value=value
+                )
         return self
 
 
@@ -63,7 +65,11 @@ class Choice(NamedTuple):
 
 
 def choose(
-    believed: PatternPosterior, baseline: int, config: PolicyConfig, random: Random, refused: Collection[int] = ()
+    believed: PatternPosterior,
+    baseline: int,
+    config: PolicyConfig,
+    random: Random,
+    refused: Collection[int] = (),
 ) -> Choice:
     """One arm that is not refused; the baseline never is. The same `random` state gives the same choice."""
     shares = propensities(believed, baseline, config, random, refused)
@@ -77,18 +83,23 @@ def choose(
 
 
 def propensities(
-    believed: PatternPosterior, baseline: int, config: PolicyConfig, random: Random, refused: Collection[int] = ()
+    believed: PatternPosterior,
+    baseline: int,
+    config: PolicyConfig,
+    random: Random,
+    refused: Collection[int] = (),
 ) -> dict[int, float]:
     """The probability of each arm that has one, given the draws made from `random`; they sum to 1."""
     arms = [arm for arm in range(len(believed.effects)) if arm not in refused or arm == baseline]
     proven = [arm for arm in arms if arm == baseline or is_proven(believed.lift(arm, baseline), config)]
-    shares: Counter[int] = Counter()
+    shares: defaultdict[int, float] = defaultdict(float)
     anybody = 1.0 if len(proven) == len(arms) else config.unproven
-    for contenders, part in ((arms, anybody), (proven, 1 - anybody)):
-        if part:
-            for arm in _winners(believed, contenders, baseline, config, random):
-                shares[arm] += part / config.draws  # type: ignore[assignment]
-    return _with_control(dict(shares), baseline, config.control)
+    for best, best_proven in _winners(believed, arms, frozenset(proven), config, random):
+        shares[best] += anybody
+        shares[best_proven] += 1 - anybody
+    return _with_control(
+        {arm: share / config.draws for arm, share in shares.items() if share}, baseline, config.control
+    )
 
 
 def is_proven(lift: Normal, config: PolicyConfig) -> bool:
@@ -106,20 +117,24 @@ def overdraws(lift: Normal, spent: float, operations: int, config: PolicyConfig,
 
 
 def _winners(
-    believed: PatternPosterior, arms: Sequence[int], baseline: int, config: PolicyConfig, random: Random
-) -> list[int]:
-    """The best arm of each draw."""
+    believed: PatternPosterior,
+    arms: Iterable[int],
+    proven: Collection[int],
+    config: PolicyConfig,
+    random: Random,
+) -> Iterator[tuple[int, int]]:
+    """The best arm of each draw, and the best proven one."""
     normals = []
     for arm in arms:
         mean, variance = believed.effects[arm]
         sd = sqrt(config.own_scale**2 * variance + config.shared_scale**2 * believed.shared[arm])
         normals.append((mean, sd, arm))
-    floor = max(mean - sd for mean, sd, _ in normals)
+    floor = max(mean - sd for mean, sd, arm in normals if arm in proven)
     normals = [each for each in normals if each[0] + _FAR_SD * each[1] >= floor]
-    if len(normals) == 1:
-        return [normals[0][2]] * config.draws
-    gauss: Callable[[float, float], float] = random.gauss
-    return [max([(gauss(mean, sd), arm) for mean, sd, arm in normals])[1] for _ in range(config.draws)]
+    gauss = random.gauss
+    for _ in range(config.draws):
+        drawn = sorted([(gauss(mean, sd), arm) for mean, sd, arm in normals], reverse=True)
+        yield drawn[0][1], next(arm for _, arm in drawn if arm in proven)
 
 
 def _with_control(shares: dict[int, float], baseline: int, control: float) -> dict[int, float]:

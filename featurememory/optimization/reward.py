@@ -54,7 +54,12 @@ class RewardScale:
         self.objective, self.worst = objective.checked(), worst
 
     def reward(
-        self, outcome: str, duration_ms: float | None = None, score: float | None = None, *, outage: bool = False
+        self,
+        outcome: str,
+        duration_ms: float | None = None,
+        score: float | None = None,
+        *,
+        outage: bool = False,
     ) -> float | None:
         """Of one operation; None when it teaches nothing. `outage`: its breaker was not closed when it ended."""
         if outcome == "success":

@@ -86,7 +86,8 @@ class Memory:
 
     def claims(self) -> list[tuple[int, int, float, float, float, bool]]:
         return [
-            (pattern, arm, told.lift, *told.interval, told.effective) for pattern, arm, told in self.learner.claims()
+            (pattern, arm, told.lift, *told.interval, told.effective)
+            for pattern, arm, told in self.learner.claims()
         ]
 
     @property
