@@ -31,7 +31,8 @@ WARM_UP: Final = 5
 """So many operations stay on the baseline before anything is tried: they give the scale of rewards."""
 RE_ESTIMATE_EVERY: Final = 20
 """Operations between estimates of what patterns have in common: fewer at the start, more when many are known."""
-PASSES: Final = 1
+PASSES: Final = 3
+"""Of the estimation, each time: it starts from the last estimates, but at first those are far off."""
 ENOUGH_VISITS: Final = 8
 """Patterns with fewer are not spoken of."""
 

@@ -28,11 +28,12 @@ class PolicyConfig(NamedTuple):
     exploring may cost."""
 
     control: float = 0.1
-    unproven: float = 0.5
+    unproven: float = 0.8
     proven_sd: float = 0.0
-    own_scale: float = 0.2
+    own_scale: float = 0.35
     shared_scale: float = 0.6
     draws: int = 8
+    full_draws: int = 0
     loss_budget: float | None = None
 
     def checked(self) -> PolicyConfig:
@@ -128,12 +129,13 @@ def _winners(
     for arm in arms:
         mean, variance = believed.effects[arm]
         sd = sqrt(config.own_scale**2 * variance + config.shared_scale**2 * believed.shared[arm])
-        normals.append((mean, sd, arm))
-    floor = max(mean - sd for mean, sd, arm in normals if arm in proven)
-    normals = [each for each in normals if each[0] + _FAR_SD * each[1] >= floor]
-    gauss = random.gauss
-    for _ in range(config.draws):
-        drawn = sorted([(gauss(mean, sd), arm) for mean, sd, arm in normals], reverse=True)
+        normals.append((mean, sd, believed.gains[arm], arm))
+    level_sd = config.own_scale * sqrt(believed.level.variance)
+    gauss, full = random.gauss, 1 / config.own_scale if config.own_scale else 1.0
+    for draw in range(config.draws):
+        size = full if draw < config.full_draws else 1.0
+        level = gauss(0.0, size * level_sd)
+        drawn = sorted([(gauss(mean, size * sd) - gain * level, arm) for mean, sd, gain, arm in normals], reverse=True)
         yield drawn[0][1], next(arm for _, arm in drawn if arm in proven)
 
 

@@ -36,7 +36,9 @@ class ArmStatistics:
 
     def merge(self, other: ArmStatistics) -> None:
         """Adds what `other` saw; the order of merging makes no difference."""
-        if not other.n:
+        if not self.n or not other.n:
+            if other.n:
+                self.n, self.mean, self.m2 = other.snapshot()
             return
         n = self.n + other.n
         step = other.mean - self.mean
@@ -91,22 +93,26 @@ class PatternPrior(NamedTuple):
 
 
 class PatternPosterior(NamedTuple):
-    """`effects` without the level: what the arms are compared by. `shared` is what is left of the prior's."""
+    """`effects`, without the level, are what the arms are compared by; their variances are those given the level.
+    Were the level higher by 1, `effects[a]` would be lower by `gains[a]`. `shared` is what is left of the prior's."""
 
     level: Normal
     effects: list[Normal]
+    gains: list[float]
     shared: list[float]
 
     def prediction(self, arm: int, noise: float) -> Normal:
         """Of the arm's next outcome."""
         effect = self.effects[arm]
-        variance = self.level.variance + effect.variance + self.shared[arm] + noise
+        leans = (1 - self.gains[arm]) ** 2 * self.level.variance
+        variance = leans + effect.variance + self.shared[arm] + noise
         return Normal(self.level.mean + effect.mean, variance)
 
     def lift(self, arm: int, baseline: int) -> Normal:
         """The arm's effect less the baseline's."""
         one, other = self.effects[arm], self.effects[baseline]
-        return Normal(one.mean - other.mean, one.variance + other.variance + self.shared[arm])
+        leans = (self.gains[arm] - self.gains[baseline]) ** 2 * self.level.variance
+        return Normal(one.mean - other.mean, one.variance + other.variance + leans + self.shared[arm])
 
 
 def pattern_posterior(prior: PatternPrior, seen: Mapping[int, ArmStatistics]) -> PatternPosterior:
@@ -119,13 +125,14 @@ def pattern_posterior(prior: PatternPrior, seen: Mapping[int, ArmStatistics]) ->
         precision += weight
         weighted += weight * (statistics.mean - effect.mean)
     level = Normal(weighted / precision, 1 / precision)
-    effects, shared = list(prior.effects), list(prior.shared)
+    effects, shared, gains = list(prior.effects), list(prior.shared), [0.0] * len(prior.effects)
     for arm, statistics in seen.items():
         effect = prior.effects[arm]
         gain = effect.variance / (effect.variance + prior.noise[arm] / statistics.n)
         effects[arm] = Normal(
             effect.mean + gain * (statistics.mean - level.mean - effect.mean),
-            effect.variance * (1 - gain) + gain * gain * level.variance,
+            effect.variance * (1 - gain),
         )
+        gains[arm] = gain
         shared[arm] *= (1 - gain) ** 2
-    return PatternPosterior(level, effects, shared)
+    return PatternPosterior(level, effects, gains, shared)

@@ -99,4 +99,5 @@ def test_the_joint_posterior_is_the_one_that_linear_algebra_gives() -> None:
     assert after.effects[0].mean == approx(0.5 + 1 * w0)
     assert after.effects[1].mean == approx(-0.5 + 2 * w1)
     assert after.level.variance == approx(4 - 16 * (v1 + v0 - 2 * cov) / determinant)
-    assert after.effects[0].variance == approx(1 - v1 / determinant)
+    lift = 1 + 2 - (1 * v1 + 2 * 2 * v0 + 2 * 1 * 2 * cov) / determinant
+    assert after.lift(0, 1).variance == approx(lift)
