@@ -33,7 +33,7 @@ class PolicyConfig(NamedTuple):
     own_scale: float = 0.35
     shared_scale: float = 0.6
     draws: int = 8
-    full_draws: int = 0
+    recurring: float = 10.0
     loss_budget: float | None = None
 
     def checked(self) -> PolicyConfig:
@@ -125,17 +125,17 @@ def _winners(
     random: Random,
 ) -> Iterator[tuple[int, int]]:
     """The best arm of each draw, and the best proven one."""
+    own_scale = config.own_scale * believed.visits / (believed.visits + config.recurring)
     normals = []
     for arm in arms:
         mean, variance = believed.effects[arm]
-        sd = sqrt(config.own_scale**2 * variance + config.shared_scale**2 * believed.shared[arm])
+        sd = sqrt(own_scale**2 * variance + config.shared_scale**2 * believed.shared[arm])
         normals.append((mean, sd, believed.gains[arm], arm))
-    level_sd = config.own_scale * sqrt(believed.level.variance)
-    gauss, full = random.gauss, 1 / config.own_scale if config.own_scale else 1.0
-    for draw in range(config.draws):
-        size = full if draw < config.full_draws else 1.0
-        level = gauss(0.0, size * level_sd)
-        drawn = sorted([(gauss(mean, size * sd) - gain * level, arm) for mean, sd, gain, arm in normals], reverse=True)
+    level_sd = own_scale * sqrt(believed.level.variance)
+    gauss = random.gauss
+    for _ in range(config.draws):
+        level = gauss(0.0, level_sd)
+        drawn = sorted([(gauss(mean, sd) - gain * level, arm) for mean, sd, gain, arm in normals], reverse=True)
         yield drawn[0][1], next(arm for _, arm in drawn if arm in proven)
 
 

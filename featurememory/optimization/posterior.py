@@ -100,6 +100,7 @@ class PatternPosterior(NamedTuple):
     effects: list[Normal]
     gains: list[float]
     shared: list[float]
+    visits: int
 
     def prediction(self, arm: int, noise: float) -> Normal:
         """Of the arm's next outcome."""
@@ -135,4 +136,4 @@ def pattern_posterior(prior: PatternPrior, seen: Mapping[int, ArmStatistics]) ->
         )
         gains[arm] = gain
         shared[arm] *= (1 - gain) ** 2
-    return PatternPosterior(level, effects, gains, shared)
+    return PatternPosterior(level, effects, gains, shared, sum(statistics.n for statistics in seen.values()))

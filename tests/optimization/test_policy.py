@@ -23,6 +23,7 @@ def believed(*means: float, variance: float = 1.0, shared: float = 0.5) -> Patte
         [Normal(mean, variance) for mean in means],
         [0.5] * len(means),
         [0.0] + [shared] * (len(means) - 1),
+        visits=50,
     )
 
 
