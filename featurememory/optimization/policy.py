@@ -135,7 +135,9 @@ def _winners(
     gauss = random.gauss
     for _ in range(config.draws):
         level = gauss(0.0, level_sd)
-        drawn = sorted([(gauss(mean, sd) - gain * level, arm) for mean, sd, gain, arm in normals], reverse=True)
+        drawn = sorted(
+            [(gauss(mean, sd) - gain * level, arm) for mean, sd, gain, arm in normals], reverse=True
+        )
         yield drawn[0][1], next(arm for _, arm in drawn if arm in proven)
 
 

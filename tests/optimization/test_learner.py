@@ -91,10 +91,13 @@ def test_an_arm_that_gets_worse_everywhere_is_noticed_and_left() -> None:
 def test_an_arm_in_quarantine_is_not_recommended_until_its_visits_are_over() -> None:
     learner = Learner(4, 0)
     play(learner, 600)
-    play(learner, 60, started=600, effects=lambda pattern: (0.0, -3.0, -0.8, 0.1))
-    alarm = next(each for each in learner.alarms if each.quarantined)
+    operation = 600
+    while not any(alarm.quarantined for alarm in learner.alarms):
+        play(learner, 1, seed=operation, started=operation, effects=lambda pattern: (0.0, -3.0, -0.8, 0.1))
+        operation += 1
+    alarm = learner.alarms[-1]
     assert alarm.arm == 1
-    pattern = alarm.pattern or 0
+    pattern = 0 if alarm.pattern is None else alarm.pattern
     assert all(learner.recommend(pattern, seed).arm != 1 for seed in range(50))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from pytest import approx
+import pytest
 
 from featurememory.optimization.neighbours import (
     Residual,
@@ -25,13 +25,13 @@ def test_the_closer_the_more_weight_and_far_ones_are_left_out() -> None:
 def test_what_reliable_neighbours_agree_on_is_expected() -> None:
     residuals = {1: {0: Residual(1.0, 1.0)}, 2: {0: Residual(1.0, 1.0)}, 3: {0: Residual(-9.0, 0.0)}}
     mean, rho = told(((1, 1.0), (2, 1.0), (3, 1.0)), residuals)[0]
-    assert mean == approx(2 / 2.5)
-    assert rho == approx(2 / 2.5)
+    assert mean == pytest.approx(2 / 2.5)
+    assert rho == pytest.approx(2 / 2.5)
 
 
 def test_neighbours_narrow_the_prior_by_at_most_four_fifths() -> None:
     (certain, other) = effect_priors([1.0, 1.0], {0: (0.7, 1.0)}, 1.0)
-    assert certain == approx((0.7, 0.2))
+    assert certain == pytest.approx((0.7, 0.2))
     assert other == (0.0, 1.0)
 
 

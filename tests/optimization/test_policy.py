@@ -8,7 +8,6 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from featurememory.errors import ConfigurationError
 from featurememory.optimization.policy import PolicyConfig, choose, overdraws, propensities
@@ -33,7 +32,7 @@ def test_propensities_sum_to_one_and_leave_the_control_group_its_share(
 ) -> None:
     config = PolicyConfig(control=control, unproven=unproven)
     shares = propensities(believed(*means), 0, config, Random(seed))
-    assert sum(shares.values()) == approx(1)
+    assert sum(shares.values()) == pytest.approx(1)
     assert shares[0] >= control - 1e-12
     assert min(shares.values()) >= 0
 
@@ -57,7 +56,7 @@ def test_frequencies_meet_the_propensities_that_were_told() -> None:
         for arm, share in propensities(state, 0, config, Random(seed)).items():
             told[arm] += share  # type: ignore[assignment]
     for arm in range(4):
-        assert chosen[arm] / runs == approx(told[arm] / runs, abs=0.025)
+        assert chosen[arm] / runs == pytest.approx(told[arm] / runs, abs=0.025)
 
 
 def test_weighting_by_propensities_counts_each_operation_once() -> None:
@@ -65,7 +64,7 @@ def test_weighting_by_propensities_counts_each_operation_once() -> None:
     for seed in range(6_000):
         choice = choose(state, 0, config, Random(seed))
         weights.append((choice.arm == 0) / choice.baseline_propensity)
-    assert sum(weights) / len(weights) == approx(1, abs=0.1)
+    assert sum(weights) / len(weights) == pytest.approx(1, abs=0.1)
 
 
 @given(st.floats(0, 1), st.integers(0, 1_000))

@@ -9,7 +9,6 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from featurememory.optimization.linear import inverse, times
 from featurememory.optimization.pooling import (
@@ -60,9 +59,9 @@ def test_common_effects_and_variances_are_found_again() -> None:
     pooled = settled(made(1, 150))
     for beta, truth in zip(pooled.beta, BETA, strict=True):
         assert abs(beta.mean - truth) <= 3.5 * sqrt(beta.variance)
-    assert pooled.gamma_common == approx(GAMMA, rel=0.3)
-    assert pooled.noise_common == approx(NOISE, rel=0.15)
-    assert pooled.level.variance == approx(9, rel=0.35)
+    assert pooled.gamma_common == pytest.approx(GAMMA, rel=0.3)
+    assert pooled.noise_common == pytest.approx(NOISE, rel=0.15)
+    assert pooled.level.variance == pytest.approx(9, rel=0.35)
 
 
 def test_the_baseline_is_what_others_are_measured_by() -> None:
@@ -72,8 +71,8 @@ def test_the_baseline_is_what_others_are_measured_by() -> None:
 def test_an_arm_never_tried_keeps_its_prior() -> None:
     evidence = {pattern: {0: seen[0]} for pattern, seen in made(3, 20).items() if 0 in seen}
     pooled = settled(evidence, passes=1)
-    assert pooled.beta[1].mean == approx(0)
-    assert pooled.beta[1].variance == approx(first_guess(outcomes(evidence), 4, 0).beta_common)
+    assert pooled.beta[1].mean == pytest.approx(0)
+    assert pooled.beta[1].variance == pytest.approx(first_guess(outcomes(evidence), 4, 0).beta_common)
 
 
 def test_patterns_let_go_go_on_teaching_what_is_common() -> None:
@@ -90,15 +89,15 @@ def test_patterns_let_go_go_on_teaching_what_is_common() -> None:
         vector = list(map(float.__add__, vector, added_vector))
     with_archive = estimate(kept, whole, 0, archived=(matrix, vector))
     for one, other in zip(with_archive.beta, whole.beta, strict=True):
-        assert one.mean == approx(other.mean, abs=0.05)
-        assert one.variance == approx(other.variance, rel=0.2)
+        assert one.mean == pytest.approx(other.mean, abs=0.05)
+        assert one.variance == pytest.approx(other.variance, rel=0.2)
 
 
 def test_a_new_model_starts_with_what_its_sisters_know_and_doubts_it_the_more_the_fewer_they_are() -> None:
     sisters = [settled(made(seed, 60)) for seed in (5, 6, 7)]
     prior = sisters_prior(sisters, 0)
     for each, truth in zip(prior, BETA, strict=True):
-        assert each.mean == approx(truth, abs=0.2)
+        assert each.mean == pytest.approx(truth, abs=0.2)
     assert sisters_prior(sisters[:1], 0)[1].variance > prior[1].variance
 
 
@@ -137,7 +136,9 @@ def test_an_inverse_undoes_its_matrix(rows: list[list[float]]) -> None:
         [sum(a * b for a, b in zip(r, s, strict=True)) + (i == j) for j, s in enumerate(rows)]
         for i, r in enumerate(rows)
     ]
-    assert times(matrix, times(inverse(matrix), [1.0, -2.0, 3.0])) == approx([1.0, -2.0, 3.0], abs=1e-6)
+    assert times(matrix, times(inverse(matrix), [1.0, -2.0, 3.0])) == pytest.approx(
+        [1.0, -2.0, 3.0], abs=1e-6
+    )
 
 
 def test_a_matrix_that_is_not_positive_definite_has_no_inverse_here() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from math import isclose, sqrt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from featurememory.optimization.posterior import (
     ArmStatistics,
@@ -77,7 +77,7 @@ def test_no_outcome_counts_as_further_than_four_standard_deviations(
 def test_what_raises_all_arms_alike_is_taken_for_the_patterns_level() -> None:
     prior = PatternPrior(Normal(0, 100), [Normal(0, 0.1)] * 3, [0.0] * 3, [0.01] * 3)
     after = pattern_posterior(prior, {arm: seen([5.0, 5.0]) for arm in range(3)})
-    assert after.level.mean == approx(5, abs=0.01)
+    assert after.level.mean == pytest.approx(5, abs=0.01)
     assert all(abs(effect.mean) < 0.01 for effect in after.effects)
 
 
@@ -95,9 +95,9 @@ def test_the_joint_posterior_is_the_one_that_linear_algebra_gives() -> None:
     determinant = v0 * v1 - cov * cov
     r0, r1 = 3 - 1.5, 1 - 0.5
     w0, w1 = (v1 * r0 - cov * r1) / determinant, (v0 * r1 - cov * r0) / determinant
-    assert after.level.mean == approx(1 + 4 * (w0 + w1))
-    assert after.effects[0].mean == approx(0.5 + 1 * w0)
-    assert after.effects[1].mean == approx(-0.5 + 2 * w1)
-    assert after.level.variance == approx(4 - 16 * (v1 + v0 - 2 * cov) / determinant)
+    assert after.level.mean == pytest.approx(1 + 4 * (w0 + w1))
+    assert after.effects[0].mean == pytest.approx(0.5 + 1 * w0)
+    assert after.effects[1].mean == pytest.approx(-0.5 + 2 * w1)
+    assert after.level.variance == pytest.approx(4 - 16 * (v1 + v0 - 2 * cov) / determinant)
     lift = 1 + 2 - (1 * v1 + 2 * 2 * v0 + 2 * 1 * 2 * cov) / determinant
-    assert after.lift(0, 1).variance == approx(lift)
+    assert after.lift(0, 1).variance == pytest.approx(lift)
