@@ -19,10 +19,11 @@ TUNED_AT: Final = 500
 ENOUGH: Final = 100
 """Fewer operations are not judged."""
 ENOUGH_BASELINE: Final = 10
-PATTERN_WIDTH: Final = 1.75
-"""A pattern's posterior sd times this covers what the model leaves out."""
-CLAIM_AT: Final = 2.9
-"""Widened standard deviations above zero from which on an optimization is called effective."""
+PATTERN_WIDTH: Final = 2.1
+"""A pattern's posterior sd times this covers what the model leaves out: that its variances are estimates, too, and
+that visits of one pattern differ."""
+CLAIM_AT: Final = 2.9 * 1.75
+"""Posterior standard deviations above zero from which on an optimization is called effective."""
 CHECK_TOLERANCE: Final = 4.0
 
 
@@ -108,10 +109,9 @@ class PatternLift(NamedTuple):
 
 
 def pattern_lift(lift: Normal) -> PatternLift:
-    sd = PATTERN_WIDTH * sqrt(lift.variance)
-    return PatternLift(
-        lift.mean, Interval(lift.mean - 1.96 * sd, lift.mean + 1.96 * sd), lift.mean > CLAIM_AT * sd
-    )
+    sd = sqrt(lift.variance)
+    half = 1.96 * PATTERN_WIDTH * sd
+    return PatternLift(lift.mean, Interval(lift.mean - half, lift.mean + half), lift.mean > CLAIM_AT * sd)
 
 
 def as_ratio(lift: float) -> float:

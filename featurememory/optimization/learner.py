@@ -71,7 +71,8 @@ class Learner:
     """`arms` candidates numbered from 0, one of them the baseline. Patterns are numbers that the caller gives.
 
     `unit` is what an operation on the baseline is worth, for the loss budget; `beta_prior` what sister models know
-    (`pooling.sisters_prior`); `pessimism` how many prior standard deviations a candidate is expected below the baseline.
+    (`pooling.sisters_prior`); `pessimism` how many prior standard deviations a candidate is expected below the
+    baseline.
     """
 
     def __init__(
@@ -181,7 +182,7 @@ class Learner:
         """Of each pattern with enough visits its leading arm, where that is not the baseline."""
         claims = []
         for pattern, kept in self._patterns.items():
-            if self.pooled is None or kept.visits < ENOUGH_VISITS:
+            if self.pooled is None or kept.visits < ENOUGH_VISITS or not kept.seen:
                 continue
             believed = self.believed(pattern)
             arm = max(kept.seen, key=lambda each: believed.effects[each].mean)

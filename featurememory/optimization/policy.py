@@ -30,10 +30,10 @@ class PolicyConfig(NamedTuple):
     control: float = 0.1
     unproven: float = 0.8
     proven_sd: float = 0.0
-    own_scale: float = 0.35
+    own_scale: float = 1.0
     shared_scale: float = 0.6
     draws: int = 8
-    recurring: float = 10.0
+    recurring: float = 60.0
     loss_budget: float | None = None
 
     def checked(self) -> PolicyConfig:

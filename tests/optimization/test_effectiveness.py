@@ -85,4 +85,4 @@ def test_a_snapshot_through_json_is_exact() -> None:
 def test_a_pattern_is_claimed_to_gain_only_far_above_the_ordinary_limit() -> None:
     assert not pattern_lift(Normal(5.0, 1.0)).effective
     assert pattern_lift(Normal(5.1, 1.0)).effective
-    assert pattern_lift(Normal(1.0, 1.0)).interval == pytest.approx((1 - 1.96 * 1.75, 1 + 1.96 * 1.75))
+    assert pattern_lift(Normal(1.0, 1.0)).interval == pytest.approx((1 - 1.96 * 2.1, 1 + 1.96 * 2.1))

@@ -51,7 +51,7 @@ def test_what_works_in_one_pattern_is_not_forced_upon_another() -> None:
     def effects(pattern: int) -> tuple[float, ...]:
         return (0.0, 1.0, -1.0) if pattern % 2 else (0.0, -1.0, 1.0)
 
-    play(learner, 800, effects=effects)
+    play(learner, 1_500, effects=effects)
     for pattern in range(8):
         assert learner.recommend(pattern, 1).arm == (1 if pattern % 2 else 2)
 
