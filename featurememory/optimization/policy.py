@@ -9,15 +9,15 @@ full-sized exploration costs more than it finds (Phan, Abbasi-Yadkori & Domke 20
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from math import sqrt
+from collections.abc import Collection, Iterable
+from math import inf, sqrt
 from random import Random
 from typing import NamedTuple
 
 from featurememory.errors import ConfigurationError
 from featurememory.optimization.posterior import Normal, PatternPosterior
 
-_FAR_SD = 3.0
+_FAR_SD = 2.5
 """An arm whose draws would have to be this many standard deviations up to win is not drawn."""
 
 
@@ -123,22 +123,29 @@ def _winners(
     proven: Collection[int],
     config: PolicyConfig,
     random: Random,
-) -> Iterator[tuple[int, int]]:
+) -> list[tuple[int, int]]:
     """The best arm of each draw, and the best proven one."""
     own_scale = config.own_scale * believed.visits / (believed.visits + config.recurring)
-    normals = []
+    level_sd = own_scale * sqrt(believed.level.variance)
+    normals, floor = [], -inf
     for arm in arms:
         mean, variance = believed.effects[arm]
+        gain = believed.gains[arm]
         sd = sqrt(own_scale**2 * variance + config.shared_scale**2 * believed.shared[arm])
-        normals.append((mean, sd, believed.gains[arm], arm))
-    level_sd = own_scale * sqrt(believed.level.variance)
-    gauss = random.gauss
+        reach = _FAR_SD * (sd + gain * level_sd)
+        normals.append((mean, sd, gain, arm, mean + reach))
+        if arm in proven:
+            floor = max(floor, mean - reach)
+    normals = [each for each in normals if each[-1] >= floor]
+    if len(normals) == 1:
+        return [(normals[0][3],) * 2] * config.draws
+    gauss, winners = random.gauss, []
     for _ in range(config.draws):
         level = gauss(0.0, level_sd)
-        drawn = sorted(
-            [(gauss(mean, sd) - gain * level, arm) for mean, sd, gain, arm in normals], reverse=True
-        )
-        yield drawn[0][1], next(arm for _, arm in drawn if arm in proven)
+        drawn = [(gauss(mean, sd) - gain * level, arm) for mean, sd, gain, arm, _ in normals]
+        best = max(drawn)[1]
+        winners.append((best, best if best in proven else max(each for each in drawn if each[1] in proven)[1]))
+    return winners
 
 
 def _with_control(shares: dict[int, float], baseline: int, control: float) -> dict[int, float]:
