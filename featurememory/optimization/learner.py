@@ -270,7 +270,8 @@ class Learner:
         if arm != self.baseline:
             self.re_estimate()
             if pattern is None:
-                quarantined = self._known().beta[arm].mean < 0
+                common = self._known().beta[arm]
+                quarantined = common.mean < sqrt(common.variance)
                 if quarantined:
                     self._arm_quarantines[arm] = self._arm_quarantines[arm].again(self.operations)
             else:

@@ -2,8 +2,9 @@
 
 A fixed number of draws from the posterior is made, one of them decides. Given the draws, each arm's propensity is
 therefore exactly known: no approximation stands behind the weights that effectiveness is computed with. Deviations
-are scaled down (0.35 for a pattern's own, 0.6 for the common effects): with many patterns and few visits to each,
-full-sized exploration costs more than it finds (Phan, Abbasi-Yadkori & Domke 2019 on scaled posteriors).
+are scaled down: those of the common effects always, those of a pattern's own effects the more the fewer visits it has
+had. With many patterns and few visits to each, full-sized exploration costs more than it finds; in one that keeps
+coming, what is found pays for itself, and the scale grows to its full size, so that no arm is given up for good.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from featurememory.errors import ConfigurationError
 from featurememory.optimization.posterior import Normal, PatternPosterior
 
 _FAR_SD = 2.5
-"""An arm whose draws would have to be this many standard deviations up to win is not drawn."""
+"""An arm that this many standard deviations up would stay below a proven one as many down is not drawn."""
 
 
 class PolicyConfig(NamedTuple):
     """`control`: share of operations that stay on the baseline at least; `unproven`: share that may get arms not
     yet known to be as good as the baseline in their pattern; `proven_sd`: standard deviations by which one must
-    be above it to count as known; `loss_budget`: None, or the share of all operations' baseline reward that
-    exploring may cost."""
+    be above it to count as known. A pattern's own deviations are drawn `own_scale` times as large as they are
+    believed to be, half that after `recurring` visits; the common ones `shared_scale` times. `loss_budget`: None,
+    or the share of all operations' baseline reward that exploring may cost."""
 
     control: float = 0.1
     unproven: float = 0.8
@@ -53,6 +55,7 @@ _LIMITS = (
     ("own_scale", 0, 10),
     ("shared_scale", 0, 10),
     ("draws", 1, 10_000),
+    ("recurring", 0, 1_000_000),
     ("loss_budget", 0, 1),
 )
 
@@ -125,7 +128,7 @@ def _winners(
     random: Random,
 ) -> list[tuple[int, int]]:
     """The best arm of each draw, and the best proven one."""
-    own_scale = config.own_scale * believed.visits / (believed.visits + config.recurring)
+    own_scale = config.own_scale * believed.visits / (believed.visits + config.recurring or 1)
     level_sd = own_scale * sqrt(believed.level.variance)
     normals, floor = [], -inf
     for arm in arms:
@@ -144,7 +147,9 @@ def _winners(
         level = gauss(0.0, level_sd)
         drawn = [(gauss(mean, sd) - gain * level, arm) for mean, sd, gain, arm, _ in normals]
         best = max(drawn)[1]
-        winners.append((best, best if best in proven else max(each for each in drawn if each[1] in proven)[1]))
+        winners.append(
+            (best, best if best in proven else max(each for each in drawn if each[1] in proven)[1])
+        )
     return winners
 
 

@@ -94,7 +94,8 @@ class PatternPrior(NamedTuple):
 
 class PatternPosterior(NamedTuple):
     """`effects`, without the level, are what the arms are compared by; their variances are those given the level.
-    Were the level higher by 1, `effects[a]` would be lower by `gains[a]`. `shared` is what is left of the prior's."""
+    Were the level higher by 1, `effects[a]` would be lower by `gains[a]`. `shared` is what is left of the prior's,
+    `visits` how many outcomes all this rests on."""
 
     level: Normal
     effects: list[Normal]
