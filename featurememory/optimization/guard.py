@@ -12,8 +12,8 @@ from featurememory.optimization.posterior import ArmStatistics
 
 CLIP: Final = 3.0
 DRIFT: Final = 0.5
-PAIR_THRESHOLD: Final = 9.0
-ARM_THRESHOLD: Final = 11.0
+PAIR_THRESHOLD: Final = 10.0
+ARM_THRESHOLD: Final = 12.0
 ARM_PATTERNS: Final = 3
 """So many patterns must have taken part before an arm as a whole is said to have changed."""
 FIRST_QUARANTINE: Final = 25

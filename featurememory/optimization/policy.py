@@ -128,7 +128,7 @@ def _winners(
     random: Random,
 ) -> list[tuple[int, int]]:
     """The best arm of each draw, and the best proven one."""
-    own_scale = config.own_scale * believed.visits / (believed.visits + config.recurring or 1)
+    own_scale = config.own_scale * believed.visits / ((believed.visits + config.recurring) or 1)
     level_sd = own_scale * sqrt(believed.level.variance)
     normals, floor = [], -inf
     for arm in arms:

@@ -21,7 +21,7 @@ def test_a_drop_of_three_standard_deviations_is_noticed_within_five_outcomes() -
 
 def test_a_rise_is_noticed_as_one() -> None:
     guard = PairGuard()
-    assert [guard.record(3.0, 3.0) for _ in range(4)][-1] == "up"
+    assert [guard.record(3.0, 3.0) for _ in range(5)][-1] == "up"
 
 
 def test_without_a_change_thousands_of_outcomes_raise_hardly_an_alarm() -> None:
