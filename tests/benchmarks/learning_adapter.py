@@ -8,8 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurememory.core.features import checked_features
-from featurememory.core.recognizer import Recognizer
+from featurememory.core.recognizer import Recognition, Recognizer
 from featurememory.core.spaces import calibrate
+from featurememory.optimization.learner import Learner
+from featurememory.optimization.neighbours import Neighbourhood, neighbourhood
+from featurememory.optimization.policy import Choice, PolicyConfig
+
+NEIGHBOURS = 16
 
 
 class Memory:
@@ -24,6 +29,10 @@ class Memory:
         holdout: bool | None = None,
     ) -> None:
         self.capacity = capacity
+        self._seed, self._decisions = seed, 0
+        self._pend: dict[int, tuple[int, Choice, Neighbourhood]] = {}
+        if arms is not None and baseline is not None:
+            self.learner = Learner(len(arms), baseline, PolicyConfig(control=0.1 if holdout else 0.0))
 
     def fit_norm(self, vectors: NDArray[Any]) -> None:
         self.recognizer = Recognizer(calibrate(np.stack([checked_features(each) for each in vectors])))
@@ -47,3 +56,50 @@ class Memory:
 
     def confirm(self, signs: NDArray[np.float64], correct: bool) -> None:
         self.recognizer.confirm(signs, correct)
+
+    def recommend(self, vector: NDArray[Any]) -> dict[str, Any]:
+        features = checked_features(vector)
+        found = self.recognizer.look_up(features, NEIGHBOURS)
+        _, pattern = self.recognizer.learn(features)
+        near = self._near(found, pattern.id)
+        if len(self.recognizer) > self.capacity:
+            self._make_room()
+        choice = self.learner.recommend(pattern.id, hash((self._seed, self._decisions)), near)
+        self._decisions += 1
+        self._pend[self._decisions] = pattern.id, choice, near
+        return {
+            "decision": self._decisions,
+            "arm": choice.arm,
+            "propensity": choice.propensity,
+            "p_baseline": choice.baseline_propensity or 1e-9,
+            "pattern": pattern.id,
+            "confidence": found.confidence,
+        }
+
+    def report(self, decision: int, reward: float) -> None:
+        pattern, choice, near = self._pend.pop(decision)
+        self.learner.learn(pattern, choice, float(reward), near)
+
+    def effectiveness(self) -> dict[str, Any]:
+        effect = self.learner.effectiveness.effect()
+        return {"lift": effect.lift, "ci": effect.interval, "cs": effect.sequence}
+
+    def claims(self) -> list[tuple[int, int, float, float, float, bool]]:
+        return [
+            (pattern, arm, told.lift, *told.interval, told.effective)
+            for pattern, arm, told in self.learner.claims()
+        ]
+
+    @property
+    def alarms(self) -> list[tuple[int, str, int]]:
+        return [(each.at, each.direction, each.arm) for each in self.learner.alarms]
+
+    def _near(self, found: Recognition, pattern: int) -> Neighbourhood:
+        similar = ((each.id, each.similarity) for each in found.nearest if each.id != pattern)
+        return neighbourhood(similar, self.recognizer.space.tau)
+
+    def _make_room(self) -> None:
+        gains = {id: self.learner.gain(id) for id in self.recognizer.patterns}
+        for id in self.recognizer.least_useful(1, gains, self.learner.typical_gain):
+            self.recognizer.forget(id)
+            self.learner.forget(id)

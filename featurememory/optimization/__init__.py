@@ -1,0 +1,1 @@
+"""Learning which parameters work best for which pattern, per model and operation type."""
