@@ -27,7 +27,7 @@ from featurememory.core.storage import (
     find_space,
     keep_patterns,
     lock_space,
-    make_space,
+    make_missing_spaces,
     read_patterns,
     remove_patterns,
 )
@@ -70,11 +70,11 @@ class SpaceRegistry:
         space."""
         try:
             with transaction.atomic():
-                row = lock_space(name)
+                row = FeatureSpace.objects.defer("calibration").filter(name=name).first()
                 features = checked_features(values, row.dimension if row else None)
-                if row is None and make_space(name, len(features), self._max_spaces, now) is None:
-                    raise _full(name, self._max_spaces)
                 (learned,) = self.learn([(name, vector_to_bytes(features))], now)
+                if row is None and not FeatureSpace.objects.filter(name=name).exists():
+                    raise _full(name, self._max_spaces)
         except (ValidationError, ResourceConstraintError):
             raise
         except BaseException:
@@ -89,12 +89,11 @@ class SpaceRegistry:
         by_space: dict[str, list[int]] = {}
         for place, (name, _) in enumerate(told):
             by_space.setdefault(name, []).append(place)
+        dimensions = {name: len(told[places[0]][1]) // STORED.itemsize for name, places in by_space.items()}
+        make_missing_spaces(dimensions, self._max_spaces, now)
         for name in sorted(by_space):  # in one order everywhere, so that no two processes wait for each other
             places = by_space[name]
             row = lock_space(name)
-            if row is None:
-                dimension = len(told[places[0]][1]) // STORED.itemsize
-                row = make_space(name, dimension, self._max_spaces, now)
             if row is not None:
                 vectors = _comparable(row, [told[place][1] for place in places])
                 for place, result in zip(places, self._learn_in(row, vectors, now), strict=True):
@@ -132,7 +131,7 @@ class SpaceRegistry:
             row.save(update_fields=["seen", "next_pattern", "revision", "removed_in"])
             known.revision = row.revision
         results = iter(learned[len(fit) - len(given) :])
-        return [Learned() if each is None else _learned(*next(results)) for each in vectors]
+        return [Learned() if each is None else _as_learned(next(results)) for each in vectors]
 
     def _make_room(self, recognizer: Recognizer) -> set[int]:
         """The patterns that had to go for new ones."""
@@ -149,7 +148,6 @@ class _KnownSpace:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.revision = -1
-        self._removed_in = 0
         self._recognizer: Recognizer | None = None
 
     def caught_up(self, row: FeatureSpace) -> Recognizer:
@@ -190,12 +188,12 @@ def _warmed_up(row: FeatureSpace, vectors: Sequence[Vector]) -> list[Vector]:
     )
     row.seen += len(vectors)
     if row.seen < WARM_UP:
-        row.save(update_fields=["seen", "next_pattern"])
+        row.save(update_fields=["seen"])
         return []
     waiting = [vector_from_bytes(bytes(each.vector)) for each in row.warm_up.order_by("pk")]
     row.version, row.seen = 1, 0
     row.calibration = calibrate(np.stack(waiting[:WARM_UP]), row.version).to_mapping()
-    row.save(update_fields=["version", "calibration", "seen", "next_pattern"])
+    row.save(update_fields=["version", "calibration", "seen"])
     row.warm_up.all().delete()
     return waiting
 
@@ -209,7 +207,8 @@ def _full(name: str, limit: int) -> ResourceConstraintError:
     )
 
 
-def _learned(found: Recognition, pattern: Pattern) -> Learned:
+def _as_learned(result: tuple[Recognition, Pattern]) -> Learned:
+    found, pattern = result
     return Learned(found, pattern.id)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db.models import F, QuerySet
 
 from featurememory.core import patterns
 from featurememory.core.errors import UnknownPattern, UnknownSpace
-from featurememory.core.features import Vector
 from featurememory.core.spaces import vector_from_bytes, vector_to_bytes
 from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import FeatureSpace, Pattern
@@ -32,15 +31,24 @@ def lock_space(name: str) -> FeatureSpace | None:
     return FeatureSpace.objects.select_for_update().defer("calibration").filter(name=name).first()
 
 
-def make_space(name: str, dimension: int, limit: int, now: datetime) -> FeatureSpace | None:
-    """A new space, its row locked; None where there are `limit` of them already."""
+def make_missing_spaces(dimensions: Mapping[str, int], limit: int, now: datetime) -> None:
+    """Those of the named spaces that there are not yet, while there are fewer than `limit`; before any space's row is
+    locked, so that no two processes can wait for each other."""
+    missing = dimensions.keys() - _names(dimensions)
+    if not missing:
+        return
     be_alone_with(Lock.SPACES)
-    made = lock_space(name)  # by another process meanwhile
-    if made is not None or FeatureSpace.objects.count() >= limit:
-        return made
-    space = FeatureSpace.objects.create(name=name, dimension=dimension, created_at=now)
-    space.next_pattern = space.pk * PATTERNS_A_SPACE + 1
-    return space
+    missing -= _names(missing)  # by another process meanwhile
+    room = max(0, limit - FeatureSpace.objects.count())
+    for name in sorted(missing)[:room]:
+        space = FeatureSpace.objects.create(name=name, dimension=dimensions[name], created_at=now)
+        space.next_pattern = space.pk * PATTERNS_A_SPACE + 1
+        space.save(update_fields=["next_pattern"])
+
+
+def _names(names: Iterable[str]) -> set[str]:
+    """Those of spaces that there are."""
+    return set(FeatureSpace.objects.filter(name__in=list(names)).values_list("name", flat=True))
 
 
 def find_pattern(pattern: int) -> Pattern:
@@ -92,14 +100,10 @@ def count_refused(name: str, count: int) -> None:
 def value_of(row: Pattern) -> patterns.Pattern:
     return patterns.Pattern(
         id=row.id,
-        centroid=centroid_of(row),
+        centroid=vector_from_bytes(bytes(row.centroid)),
         count=row.count,
         spread=row.spread,
         visits=row.visits,
         seen_at=row.seen_at,
         pinned=row.pinned,
     )
-
-
-def centroid_of(row: Pattern) -> Vector:
-    return vector_from_bytes(bytes(row.centroid))

@@ -1,1 +1,1 @@
-"""Django's SQLite backend, with writers that take turns."""
+"""Django's SQLite backend, with writers that take turns; Django looks for it in `base`."""

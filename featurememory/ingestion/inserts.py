@@ -59,11 +59,15 @@ def insert_operations(
 def set_patterns(patterns: Mapping[UUID, int]) -> None:
     """Notes the pattern that each operation's features belong to; inside the caller's transaction."""
     is_sqlite = connection.vendor == "sqlite"
+    pairs = [(id.hex if is_sqlite else id, pattern) for id, pattern in patterns.items()]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE {TABLE} SET pattern = %s WHERE id = %s",  # noqa: S608
-            [(pattern, id.hex if is_sqlite else id) for id, pattern in patterns.items()],
-        )
+        for first in range(0, len(pairs), _ROWS_A_STATEMENT):
+            part = pairs[first : first + _ROWS_A_STATEMENT]
+            rows = ", ".join(["(%s, %s)"] * len(part))
+            cursor.execute(
+                f"UPDATE {TABLE} SET pattern = column2 FROM (VALUES {rows}) AS found WHERE id = column1",  # noqa: S608
+                list(chain.from_iterable(part)),
+            )
 
 
 def _insert_sqlite(

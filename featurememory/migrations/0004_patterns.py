@@ -78,7 +78,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
-                "permissions": (("operate_pattern", "Can label, pin, merge and remove patterns"),),
             },
         ),
         migrations.CreateModel(

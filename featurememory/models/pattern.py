@@ -57,7 +57,6 @@ class Pattern(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        permissions = (("operate_pattern", "Can label, pin, merge and remove patterns"),)
         indexes = (models.Index(fields=["space", "revision"], name="pattern_revision"),)
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ Kennedy & Ramdas (2021, "Time-uniform central limit theory and asymptotic confid
 
 from __future__ import annotations
 
-from math import exp, inf, log, sqrt
+from math import inf, log, sqrt
 from typing import Final, NamedTuple
 
 from featurememory.optimization.posterior import ArmStatistics, Normal
@@ -112,8 +112,3 @@ def pattern_lift(lift: Normal) -> PatternLift:
     sd = sqrt(lift.variance)
     half = 1.96 * PATTERN_WIDTH * sd
     return PatternLift(lift.mean, Interval(lift.mean - half, lift.mean + half), lift.mean > CLAIM_AT * sd)
-
-
-def as_ratio(lift: float) -> float:
-    """A gain in -ln(duration) as the share by which durations shrink: 0.2 for a fifth less."""
-    return 1 - exp(-lift)

@@ -1,8 +1,8 @@
 """Follows the fleet's breakers over `GET /api/v1/breakers/stream` (server-sent events), from a background
 thread.
 
-Where no stream comes through (a proxy that collects answers before it passes them on, a server that has no room), it
-polls the same address with `?follow=false`, and tries the stream again once a minute.
+Where no stream comes through (a proxy that collects answers before it passes them on) it polls the same address with
+`?follow=false`, and tries the stream again once a minute.
 """
 
 from __future__ import annotations
