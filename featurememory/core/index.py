@@ -23,7 +23,10 @@ _WEIGHED_TO_ADD, _WEIGHED_TO_FIND = 64, 48
 three quarters of the time and find 99.5 % of the nearest; among vectors without any structure 32 find too few."""
 _CAUGHT_UP_PER_CHANGE = 8
 _STALE_BELOW = 0.98
-"""Cosine with what the graph holds below which a centroid that moved is put into it anew."""
+"""Cosine with what the graph holds below which a centroid counts as moved away from there."""
+_OUT_OF_DATE = 256
+"""Entries that may be out of date before the graph is changed: each one taken out or moved can cut others off."""
+_MOST_GONE_ASKED_FOR = 32
 
 
 class Neighbour(NamedTuple):
@@ -43,6 +46,10 @@ class PatternIndex:
         self._graph_above = GRAPH_ABOVE // dimension if graph_above is None else graph_above
         self._graph: _Graph | None = None
         self._next_row = 0
+        self._strayed: set[int] = set()
+        """Ids whose centroid is not where the graph has it: they are always compared."""
+        self._gone: set[int] = set()
+        """Ids that are in the graph alone."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -73,8 +80,7 @@ class PatternIndex:
             self._ids.append(id)
             self._row_of[id] = row
         self._rows[row] = centroid
-        if self._graph is not None:
-            self._graph.put(id, centroid)
+        self._note_move(id, centroid)
         self._tend_graph()
 
     def put_all(self, ids: Iterable[int], centroids: Matrix) -> None:
@@ -88,6 +94,7 @@ class PatternIndex:
                 self._row_of[id] = len(self._ids)
                 self._rows[len(self._ids)] = centroid
                 self._ids.append(id)
+                self._note_move(id, centroid)
         if len(self._ids) > self._graph_above:
             self._next_row = 0
             self._catch_up(len(self._ids))
@@ -99,8 +106,9 @@ class PatternIndex:
             self._rows[row] = self._rows[len(self._ids)]
             self._ids[row] = last
             self._row_of[last] = row
-        if self._graph is not None:
-            self._graph.remove(id)
+        self._strayed.discard(id)
+        if self._graph is not None and id in self._graph:
+            self._gone.add(id)
         self._tend_graph()
 
     def nearest(self, unit: Vector, k: int = 1) -> list[Neighbour]:
@@ -119,9 +127,11 @@ class PatternIndex:
 
     def _candidates(self, unit: Vector, k: int) -> list[int] | None:
         """Rows that the graph names; None while there is no complete one."""
-        if self._graph is None or len(self._graph) < len(self._ids):
+        if self._graph is None or len(self._graph) - len(self._gone) < len(self._ids):
             return None
-        return [self._row_of[id] for id in self._graph.near(unit, max(_CANDIDATES, 2 * k))]
+        count = max(_CANDIDATES, 2 * k) + min(len(self._gone), _MOST_GONE_ASKED_FOR)
+        named = self._strayed.union(self._graph.near(unit, count)) - self._gone
+        return [self._row_of[id] for id in named]
 
     def _make_room(self, rows: int) -> None:
         if rows > len(self._rows):
@@ -132,17 +142,38 @@ class PatternIndex:
     def _tend_graph(self) -> None:
         """Builds the graph a little with each change, so that none waits for all of it; lets go of one no longer
         needed, at half the size that called for it."""
+        if len(self._strayed) + len(self._gone) > _OUT_OF_DATE:
+            self._bring_up_to_date()
         if len(self._ids) > self._graph_above:
             self._catch_up(_CAUGHT_UP_PER_CHANGE)
         elif len(self._ids) <= self._graph_above // 2:
             self._graph = None
+            self._strayed.clear()
+            self._gone.clear()
+
+    def _note_move(self, id: int, centroid: Vector) -> None:
+        if self._graph is not None and id in self._graph:
+            self._gone.discard(id)
+            if self._graph.has_elsewhere(id, centroid):
+                self._strayed.add(id)
+            else:
+                self._strayed.discard(id)
+
+    def _bring_up_to_date(self) -> None:
+        if self._graph is not None:
+            for id in self._strayed:
+                self._graph.move(id, self._rows[self._row_of[id]])
+            for id in self._gone:
+                self._graph.remove(id)
+        self._strayed.clear()
+        self._gone.clear()
 
     def _catch_up(self, most: int) -> None:
         """Puts ids that the graph lacks into it, those of up to `most` rows that follow each other."""
         if self._graph is None:
             self._graph = _Graph(self._rows.shape[1])
             self._next_row = 0
-        while len(self._graph) < len(self._ids) and most:
+        while len(self._graph) - len(self._gone) < len(self._ids) and most:
             ids = [id for id in self._ids[self._next_row : self._next_row + most] if id not in self._graph]
             self._next_row += most
             if self._next_row >= len(self._ids):
@@ -175,15 +206,16 @@ class _Graph:
     def put_all(self, ids: list[int], centroids: Matrix) -> None:
         self._index.add(np.array(ids), centroids)
 
-    def put(self, id: int, centroid: Vector) -> None:
-        """Follows a centroid that is held once it has moved away; small steps are for the exact comparison."""
-        if id in self._index and float(self._index.get(id, np.float32) @ centroid) < _STALE_BELOW:
-            self._index.remove(id)
-            self._index.add(id, centroid)
+    def has_elsewhere(self, id: int, centroid: Vector) -> bool:
+        """Small steps are for the exact comparison."""
+        return float(self._index.get(id, np.float32) @ centroid) < _STALE_BELOW
+
+    def move(self, id: int, centroid: Vector) -> None:
+        self._index.remove(id)
+        self._index.add(id, centroid)
 
     def remove(self, id: int) -> None:
-        if id in self._index:
-            self._index.remove(id)
+        self._index.remove(id)
 
     def near(self, unit: Vector, count: int) -> list[int]:
         ids: list[int] = self._index.search(unit, count).keys.tolist()

@@ -105,3 +105,19 @@ def test_a_graph_follows_centroids_that_move_step_by_step() -> None:
         moved = (1 - share) * start + share * goal
         index.put(1, moved / np.linalg.norm(moved))
     assert index.nearest(goal)[0].id == 1
+
+
+def test_a_graph_that_is_brought_up_to_date_finds_what_moved_and_not_what_went(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("featurememory.core.index._OUT_OF_DATE", 5)
+    index, before, after = PatternIndex(32, graph_above=10), units(400, 4, 32), units(400, 5, 32)
+    index.put_all(range(400), before)
+    for id in range(0, 100):
+        index.put(id, after[id])
+    for id in range(100, 150):
+        index.remove(id)
+    left = [*range(100), *range(150, 400)]
+    found = [index.nearest(after[id] if id < 100 else before[id])[0].id for id in left]
+    assert set(found) <= set(left)
+    assert sum(one == other for one, other in zip(found, left, strict=True)) >= 0.95 * len(left)

@@ -70,7 +70,8 @@ def test_every_column_reads_back_as_it_was_sent(db: None) -> None:
 
 
 def test_every_column_of_the_table_is_written_or_given_by_the_database() -> None:
-    assert {field.column for field in StoredOperation._meta.concrete_fields} == {*COLUMNS, "seq"}
+    """`pattern` is filled in for those that have one (set_patterns)."""
+    assert {field.column for field in StoredOperation._meta.concrete_fields} == {*COLUMNS, "seq", "pattern"}
 
 
 def test_what_was_left_out_reads_back_as_nothing(db: None) -> None:
