@@ -113,7 +113,7 @@ def test_a_graph_that_is_brought_up_to_date_finds_what_moved_and_not_what_went(
     monkeypatch.setattr("featurememory.core.index._OUT_OF_DATE", 5)
     index, before, after = PatternIndex(32, graph_above=10), units(400, 4, 32), units(400, 5, 32)
     index.put_all(range(400), before)
-    for id in range(0, 100):
+    for id in range(100):
         index.put(id, after[id])
     for id in range(100, 150):
         index.remove(id)
