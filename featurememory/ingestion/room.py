@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 MAX_BYTES = 64 * 2**20
+_LARGE = 2**20
+"""From here on the allocator is told to hand back what a body took; it would keep it, in pieces, for the next."""
 
 
 class NoRoom(Exception):
@@ -43,6 +46,8 @@ class Bodies:
         finally:
             with self._lock:
                 self.taken -= room.taken
+            if room.taken >= _LARGE:
+                _give_back()
 
     def take(self, room: Room, size: int) -> None:
         with self._lock:
@@ -52,4 +57,11 @@ class Bodies:
             room.taken += size
 
 
+def _give_back() -> None:
+    if _trim is not None:
+        _trim(0)
+
+
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""glibc's; other C libraries hand back by themselves."""
 BODIES = Bodies()
