@@ -12,28 +12,48 @@ from featurememory.models.breaker import (
 )
 from featurememory.models.health import HealthSnapshot, ProcessRecord
 from featurememory.models.operation import Operation
+from featurememory.models.optimization import (
+    Arm,
+    Belief,
+    Feedback,
+    LearningSettings,
+    Optimization,
+    OptimizationEvent,
+    PatternEvidence,
+    Recommendation,
+    Study,
+)
 from featurememory.models.pattern import FeatureSpace, Pattern, WarmUpVector
 from featurememory.models.rollup import Rollup, RollupMark, Series
 from featurememory.models.source import Source
 
 __all__ = [
     "ApiKey",
+    "Arm",
     "AuditEntry",
+    "Belief",
     "Breaker",
     "BreakerConfiguration",
     "BreakerEvent",
     "FeatureSpace",
+    "Feedback",
     "Follower",
     "ForgottenBreakers",
     "HealthSnapshot",
+    "LearningSettings",
     "LiveSequence",
     "LocalTransition",
     "Operation",
+    "Optimization",
+    "OptimizationEvent",
     "Pattern",
+    "PatternEvidence",
     "ProcessRecord",
+    "Recommendation",
     "Rollup",
     "RollupMark",
     "Series",
     "Source",
+    "Study",
     "WarmUpVector",
 ]
