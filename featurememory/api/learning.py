@@ -157,7 +157,7 @@ def post_candidate(request: HttpRequest, body: CandidateBody) -> ArmView:
 )  # fmt: skip
 def post_retirement(request: HttpRequest, arm_id: int, body: ReasonOnly) -> ArmView:
     """In every pattern; what was learned of it goes."""
-    return _arm(retire_arm(arm_id, actor=actor_of(request), reason=body.reason, now=timezone.now()))
+    return _arm(retire_arm(arm_id, actor=actor_of(request), reason=body.reason, now=timezone.now()).arm)
 
 
 @router.get(

@@ -123,7 +123,7 @@ def get_optimization(request: HttpRequest, optimization_id: int) -> Any:
 def _offer(action: OperatorAction) -> None:
     def act(request: HttpRequest, optimization_id: int, body: ReasonBody) -> Any:
         done = order(optimization_id, action, actor=actor_of(request), reason=body.reason, now=timezone.now())
-        return _with_events(done)
+        return _with_events(done.optimization)
 
     act.__doc__ = action.consequence
     router.post(

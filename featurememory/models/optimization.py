@@ -199,7 +199,7 @@ class Recommendation(models.Model):
     belief = models.ForeignKey(Belief, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     pattern = models.PositiveBigIntegerField(null=True, blank=True, help_text="null: like no pattern yet")
     confidence = models.FloatField(null=True, blank=True, help_text="of the recognition")
-    arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="+")
+    arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="+", db_index=False)
     baseline = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="+", db_index=False)
     among = models.JSONField(null=True, blank=True, help_text="numbers of the arms that would do; null: all")
     seed = models.PositiveBigIntegerField()
@@ -216,6 +216,7 @@ class Recommendation(models.Model):
         ordering = ("-at",)
         indexes = (
             models.Index(fields=["study", "-at"], name="recommendation_newest"),
+            models.Index(fields=["arm", "pattern", "-at"], name="recommendation_trials"),
             models.Index(fields=["at"], name="recommendation_at"),
             models.Index(
                 fields=["operation"],

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -16,7 +16,7 @@ from featurememory.errors import ResourceConstraintError, ValidationError
 from featurememory.models import Arm, AuditEntry, Optimization, Study
 from featurememory.optimization.errors import UnknownStudy
 from featurememory.optimization.lifecycle import Cause, Status
-from featurememory.optimization.parameters import checked
+from featurememory.optimization.parameters import checked, digest
 from featurememory.optimization.registry import MAX_ARMS, KnownStudy, studies
 from featurememory.optimization.storage import Move, find_optimization, lock_study
 from featurememory.reasons import checked_reason
@@ -79,16 +79,30 @@ ACTIONS = {
 }
 
 
+class Ordered(NamedTuple):
+    """`was_handed_on`: whether connected processes were told at once; otherwise they find it when they next look."""
+
+    optimization: Optimization
+    was_handed_on: bool
+
+
+class Retired(NamedTuple):
+    """As Ordered."""
+
+    arm: Arm
+    was_handed_on: bool
+
+
 def order(
     id: int, action: OperatorAction, *, actor: str, reason: str, now: datetime, request_id: UUID | None = None
-) -> Optimization:
+) -> Ordered:
     """Carries the act out; given again with the same `request_id` it does nothing. UnknownOptimization;
     ValidationError where its parameters are the baseline's, or are retired."""
     reason = checked_reason(reason)
     found = find_optimization(id)
     with _changing(found.study_id) as (row, known):
-        if request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists():
-            return find_optimization(id)
+        if _was_done(request_id):
+            return Ordered(find_optimization(id), True)
         number = known.number_of(found.arm.parameters)
         if number is None:
             raise _refused("id", "its parameters are retired; add them to the study again first")
@@ -101,15 +115,23 @@ def order(
         _audit(
             f"optimization.{action.slug}", str(id), actor, reason, now, {"status": before}, after, request_id
         )
-    _announce()
-    return find_optimization(id)
+    was_handed_on = _announce()
+    return Ordered(find_optimization(id), was_handed_on)
 
 
 def add_candidate(
-    operation_type: str, model: str, parameters: Mapping[str, Any], *, actor: str, reason: str, now: datetime
+    operation_type: str,
+    model: str,
+    parameters: Mapping[str, Any],
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    request_id: UUID | None = None,
 ) -> Arm:
-    """One more parameter set for a study to try. UnknownStudy; ValidationError; ResourceConstraintError where it has
-    as many as it can compare."""
+    """One more parameter set for a study to try; one that it tries already stays as it is, and so it does for a
+    `request_id` given again. UnknownStudy; ValidationError; ResourceConstraintError where it has as many as it can
+    compare."""
     reason = checked_reason(reason)
     found = (
         Study.objects.filter(operation_type=operation_type, model=model).values_list("pk", flat=True).first()
@@ -120,6 +142,8 @@ def add_candidate(
         baseline = known.arms.get(known.study.learner.baseline)
         given = checked(parameters, "parameters", like=baseline.parameters if baseline else None)
         number = known.number_of(given)
+        if number is None and _was_done(request_id):
+            return Arm.objects.get(study=row, digest=digest(given))
         if number is None:
             number = known.add_arm(row, given, Arm.Origin.OPERATOR, now)
             if number is None:
@@ -129,30 +153,32 @@ def add_candidate(
                     limit=MAX_ARMS,
                 )
             known.keep(row, (), (), now)
-            _audit("candidate.add", str(row), actor, reason, now, {}, {"parameters": given})
+            _audit("candidate.add", str(row), actor, reason, now, {}, {"parameters": given}, request_id)
         return known.arms[number]
 
 
-def retire_arm(id: int, *, actor: str, reason: str, now: datetime) -> Arm:
-    """Takes a parameter set out of its study, in every pattern; what was learned of it goes."""
+def retire_arm(id: int, *, actor: str, reason: str, now: datetime, request_id: UUID | None = None) -> Retired:
+    """Takes a parameter set out of its study, in every pattern; what was learned of it goes. One that is retired stays
+    as it is, and a `request_id` given again does nothing. ValidationError for a baseline."""
     reason = checked_reason(reason)
     found = Arm.objects.filter(pk=id).first()
     if found is None:
         raise _refused("id", "a parameter set that there is")
     with _changing(found.study_id) as (row, known):
         number = known.number_of(found.parameters)
-        if number is None:
-            return found
+        if number is None or _was_done(request_id):
+            return Retired(found, True)
         if number == known.study.learner.baseline:
             raise _refused("id", "another parameter set: this one is the baseline")
         move = Move(found.pk, None, Status.ACTIVE, Status.RETIRED, Cause.OPERATOR, {})
         known.retire_arm(row, number, now)
         Optimization.objects.filter(arm=found).update(status=Status.RETIRED, changed_at=now)
         known.keep(row, (), (), now, actor=actor, reason=reason, moves=[move])
-        _audit("candidate.retire", str(row), actor, reason, now, {"parameters": found.parameters}, {})
-    _announce()
+        gone = {"parameters": found.parameters}
+        _audit("candidate.retire", str(row), actor, reason, now, gone, {}, request_id)
+    was_handed_on = _announce()
     found.refresh_from_db()
-    return found
+    return Retired(found, was_handed_on)
 
 
 @contextmanager
@@ -165,10 +191,14 @@ def _changing(study: int) -> Iterator[tuple[Study, KnownStudy]]:
             yield row, known
 
 
-def _announce() -> None:
+def _announce() -> bool:
     from featurememory.sequence import last_sequence_number
 
-    bus.announce(last_sequence_number())
+    return bus.announce(last_sequence_number())
+
+
+def _was_done(request_id: UUID | None) -> bool:
+    return request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists()
 
 
 def _audit(
