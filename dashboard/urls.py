@@ -8,9 +8,18 @@ from django.contrib.auth import views as accounts
 from django.urls import path, register_converter, reverse_lazy
 from django.urls.converters import PathConverter
 
-from dashboard.views import breaker_acts, breaker_settings, breakers, overview
+from dashboard.views import (
+    breaker_acts,
+    breaker_settings,
+    breakers,
+    learning_settings,
+    optimization_acts,
+    optimizations,
+    overview,
+)
 from featurememory.circuit_breaker.configuration import Scope
 from featurememory.circuit_breaker.operator_actions import ACTIONS
+from featurememory.optimization.operator_actions import ACTIONS as OPTIMIZATION_ACTIONS
 
 
 class NameConverter(PathConverter):
@@ -47,6 +56,28 @@ urlpatterns = [
         breaker_settings.settings,
         {"scope": Scope.BREAKER},
         name="breaker-settings-of",
+    ),
+    path("optimizations/", optimizations.optimizations, name="optimizations"),
+    path("optimizations/gains/", optimizations.learning_gains, name="optimization-gains"),
+    path("optimizations/<int:pk>/", optimizations.optimization, name="optimization"),
+    path("optimizations/<int:pk>/rewards.csv", optimizations.rewards_csv, name="optimization-rewards-csv"),
+    *(
+        path(
+            f"optimizations/<int:pk>/{slug}/",
+            optimization_acts.act,
+            {"action": slug},
+            name=f"optimization-{slug}",
+        )
+        for slug in OPTIMIZATION_ACTIONS
+    ),
+    path("studies/<int:study>/propose/", optimization_acts.propose, name="optimization-propose"),
+    path("parameter-sets/<int:pk>/retire/", optimization_acts.retire_set, name="optimization-retire-set"),
+    path("recommendations/<uuid:pk>/", optimizations.recommendation, name="optimization-why"),
+    path("learning-settings/", learning_settings.learning_settings, name="optimization-settings"),
+    path(
+        "learning-settings/operation-type/<name:name>/",
+        learning_settings.learning_settings,
+        name="optimization-settings-of-type",
     ),
     path("login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", accounts.LogoutView.as_view(), name="logout"),

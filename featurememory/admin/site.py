@@ -14,6 +14,15 @@ from featurememory import models
 from featurememory.admin.access import ApiKeyAdmin, AuditEntryAdmin
 from featurememory.admin.breakers import BreakerAdmin, BreakerEventAdmin
 from featurememory.admin.health import HealthSnapshotAdmin, ProcessRecordAdmin
+from featurememory.admin.optimizations import (
+    ArmAdmin,
+    FeedbackAdmin,
+    LearningSettingsAdmin,
+    OptimizationAdmin,
+    OptimizationEventAdmin,
+    RecommendationAdmin,
+    StudyAdmin,
+)
 from featurememory.admin.patterns import FeatureSpaceAdmin, PatternAdmin
 from featurememory.admin.traffic import OperationAdmin, RollupAdmin, SeriesAdmin, SourceAdmin
 
@@ -34,6 +43,13 @@ class FeatureMemoryAdminSite(AdminSite):
         self.register(models.BreakerEvent, BreakerEventAdmin)
         self.register(models.FeatureSpace, FeatureSpaceAdmin)
         self.register(models.Pattern, PatternAdmin)
+        self.register(models.Study, StudyAdmin)
+        self.register(models.Arm, ArmAdmin)
+        self.register(models.Optimization, OptimizationAdmin)
+        self.register(models.OptimizationEvent, OptimizationEventAdmin)
+        self.register(models.Recommendation, RecommendationAdmin)
+        self.register(models.Feedback, FeedbackAdmin)
+        self.register(models.LearningSettings, LearningSettingsAdmin)
         self.register(models.HealthSnapshot, HealthSnapshotAdmin)
         self.register(models.ProcessRecord, ProcessRecordAdmin)
         self.register(models.ApiKey, ApiKeyAdmin)

@@ -28,6 +28,7 @@ from featurememory.models import (
 from featurememory.models.rollup import OTHER
 from featurememory.observability.rollups import add_to_rollups, tally
 from featurememory.roles import OPERATOR, VIEWER
+from tests.optimization.stored import USUAL, store_study
 
 PASSWORD = "correct horse battery staple"
 HISTORY = timedelta(minutes=100)
@@ -92,6 +93,7 @@ def normal(now: datetime) -> None:
     _snapshots(now, lambda _: chance.uniform(0.004, 0.05))
     _sources(now, dropped=0)
     _followers(now, behind=0)
+    _studies(now, regresses_at=10**9)
 
 
 def incident(now: datetime) -> None:
@@ -116,6 +118,7 @@ def incident(now: datetime) -> None:
     _processes(now, queue_depth=14_800)
     _snapshots(now, lambda at: chance.uniform(0.004, 0.05) if at < began else 0.78 * (at - began) / INCIDENT)
     _sources(now, dropped=1_204)
+    _studies(now, regresses_at=230)
 
 
 SCENARIOS = {"empty": empty, "normal": normal, "incident": incident}
@@ -245,6 +248,16 @@ def _processes(now: datetime, *, queue_depth: int) -> None:
             seen_at=now - timedelta(seconds=2),
             metrics=figures if role == "web" else {},
         )
+
+
+def _studies(now: datetime, *, regresses_at: int) -> None:
+    """One by the duration, one too young to be judged, one by the score."""
+    store_study(now, USUAL._replace(regresses_at=regresses_at))
+    store_study(now, USUAL._replace(model=KINDS[1].model, operations=60, seed=11))
+    kind = KINDS[2]
+    store_study(
+        now, USUAL._replace(operation_type=kind.operation_type, model=kind.model, aim="score", seed=23)
+    )
 
 
 def _snapshots(now: datetime, fill: Callable[[datetime], float]) -> None:

@@ -26,6 +26,16 @@ PAGES = {
     "breaker-settings-preview": "/breaker-settings/?preview=yes&max_failures=8&reset_timeout_ms=5000",
     "reset": "/breakers/text_to_audio:audioldm2/reset/",
     "force-open": "/breakers/embedding:mert-330m/force-open/",
+    "optimizations": "/optimizations/",
+    "optimizations-of": "/optimizations/?study=1",
+    "optimization": "/optimizations/2/",
+    "optimization-promote": "/optimizations/2/promote/",
+    "optimization-propose": "/studies/1/propose/",
+    "optimization-retire-set": "/parameter-sets/2/retire/",
+    "recommendation": "/recommendations/00000000-0000-4001-8000-00000000012b/",
+    "learning-settings": "/learning-settings/",
+    "learning-settings-wrong": "/learning-settings/?preview=yes&control=3&steps=nonsense",
+    "learning-settings-preview": "/learning-settings/?preview=yes&aim=score&control=0.2",
     "missing": "/no-such-page/",
     "admin": "/admin/",
     "admin-operations": "/admin/featurememory/operation/",
@@ -33,10 +43,12 @@ PAGES = {
     "admin-breaker": "/admin/featurememory/breaker/1/change/",
     "admin-reset": "/admin/featurememory/breaker/1/reset/",
     "admin-metrics-only": "/admin/featurememory/breaker/1/metrics-only/",
+    "admin-optimizations": "/admin/featurememory/optimization/",
+    "admin-recommendations": "/admin/featurememory/recommendation/",
     "admin-key": "/admin/featurememory/apikey/add/",
     "login": "/login/",
 }
-ONLY_INCIDENT = {name for name in PAGES if name not in ("overview", "breakers")}
+ONLY_INCIDENT = {name for name in PAGES if name not in ("overview", "breakers", "optimizations")}
 WIDTHS = {360: 740, 1440: 900}
 
 

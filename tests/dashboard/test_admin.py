@@ -29,6 +29,7 @@ RECORDS = [
     "processrecord",
 ]
 RECORDS += ["apikey", "auditentry"]
+RECORDS += ["study", "arm", "optimization", "optimizationevent", "recommendation"]
 
 
 def _address(model: str, page: str, *args: Any) -> str:

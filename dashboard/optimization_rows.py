@@ -1,0 +1,176 @@
+"""Optimizations as the list shows them, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from json import dumps
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from dashboard.comparisons import BASELINE, Comparisons, read_comparisons
+from dashboard.effects import Bar, Gain, Scale, gain
+from dashboard.optimization_words import BASELINE as BASELINE_LOOK
+from dashboard.optimization_words import STATUSES, pattern_words
+from dashboard.parameter_sets import ParameterSet, compared
+from dashboard.traffic_shares import TrafficShares, read_traffic_shares
+from dashboard.words import Look
+from featurememory.models import Arm, Optimization
+
+A_PAGE = 50
+_HIGHEST = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the reader wants to see; it stands in the address. `before`: the page that follows this id."""
+
+    status: str = ""
+    study: int | None = None
+    pattern: int | None = None
+    text: str = ""
+    before: int | None = None
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> Self:
+        """`?status=promoted&study=3&pattern=1000000001&text=steps=20`; what makes no sense is left out."""
+        status = given.get("status", "")
+        return cls(
+            status if status in STATUSES else "",
+            whole(given.get("study", "")),
+            whole(given.get("pattern", "")),
+            given.get("text", "").replace("\0", "").strip()[:200],
+            whole(given.get("before", "")),
+        )
+
+    @property
+    def query(self) -> str:
+        given = {
+            "status": self.status,
+            "study": self.study,
+            "pattern": self.pattern,
+            "text": self.text,
+            "before": self.before,
+        }
+        return urlencode({key: value for key, value in given.items() if value not in ("", None)})
+
+    @property
+    def is_set(self) -> bool:
+        return replace(self, before=None) != Filter()
+
+    @property
+    def others(self) -> dict[str, str]:
+        """By status, "" for all: what a link to the same list with that status needs."""
+        return {each: replace(self, status=each, before=None).query for each in ("", *STATUSES)}
+
+    def from_id(self, before: int | None) -> str:
+        """What a link to another page of the list needs."""
+        return replace(self, before=before).query
+
+    def choose(self) -> QuerySet[Optimization]:
+        """Those that fit it, the newest first; not the baselines, with which they are compared."""
+        named = {
+            "status": self.status or None,
+            "study": self.study,
+            "pattern": self.pattern,
+            "pk__lt": self.before,
+        }
+        rows = Optimization.objects.filter(
+            **{name: value for name, value in named.items() if value is not None}
+        )
+        rows = rows.filter(~Q(arm__number=BASELINE) | Q(arm__number=None)).order_by("-pk")
+        return rows.filter(arm__in=_arms_with(self.text).values("pk")) if self.text else rows
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationRow:
+    """One optimization at one moment. `share`: of its pattern's recommendations lately."""
+
+    optimization: Optimization
+    look: Look
+    parameters: ParameterSet
+    pattern_words: str
+    gain: Gain | None
+    bar: Bar | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationList:
+    rows: Sequence[OptimizationRow]
+    older: str
+    """What a link to where the list goes on needs; empty at its end."""
+
+
+def list_optimizations(chosen: Filter, now: datetime) -> OptimizationList:
+    """A page of them; four queries."""
+    rows = chosen.choose().select_related("study", "arm").defer("study__state", "study__estimate")
+    found = list(rows[: A_PAGE + 1])
+    page = found[:A_PAGE]
+    studies = {each.study_id for each in page}
+    shares = read_traffic_shares(studies, {each.pattern for each in page}, now)
+    return OptimizationList(
+        show(page, read_comparisons(studies), shares),
+        chosen.from_id(page[-1].pk) if len(found) > A_PAGE else "",
+    )
+
+
+def show(
+    optimizations: Iterable[Optimization], like: Comparisons, shares: TrafficShares
+) -> list[OptimizationRow]:
+    """With their intervals on one scale for each kind of objective."""
+    rows = list(optimizations)
+    gains = {each.pk: gain_of(each, like.aims.get(each.study_id)) for each in rows}
+    scales = {
+        aim: Scale.of(each for each in gains.values() if each is not None and each.aim == aim)
+        for aim in {each.aim for each in gains.values() if each is not None}
+    }
+    return [_row(each, gains[each.pk], scales, like, shares) for each in rows]
+
+
+def look_of(optimization: Optimization) -> Look:
+    return BASELINE_LOOK if optimization.arm.number == BASELINE else STATUSES[optimization.status]
+
+
+def gain_of(optimization: Optimization, aim: str | None) -> Gain | None:
+    return gain(aim, optimization.effect, optimization.effect_low, optimization.effect_high)
+
+
+def whole(text: str) -> int | None:
+    """A number from an address; None where it makes no sense."""
+    return (
+        int(text) if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < _HIGHEST else None
+    )
+
+
+def _row(
+    optimization: Optimization,
+    gained: Gain | None,
+    scales: Mapping[str, Scale],
+    like: Comparisons,
+    shares: TrafficShares,
+) -> OptimizationRow:
+    return OptimizationRow(
+        optimization,
+        look_of(optimization),
+        compared(optimization.arm.parameters, like.parameters(optimization.study_id)),
+        pattern_words(optimization.pattern),
+        gained,
+        scales[gained.aim].draw(gained) if gained else None,
+        shares.share(optimization.study_id, optimization.pattern, optimization.arm_id),
+    )
+
+
+def _arms_with(text: str) -> QuerySet[Any]:
+    """Whose parameters hold each of the words; "steps=20" as pages write it, or as JSON has it."""
+    arms = Arm.objects.annotate(as_text=Cast("parameters", TextField()))
+    for word in text.replace(",", " ").split():
+        name, is_pair, value = word.partition("=")
+        ways = [f'"{name}": {value}', f'"{name}": "{value}'] if is_pair else [word]
+        forms = {form for way in ways for form in (way, dumps(way)[1:-1].replace('\\"', '"'))}
+        arms = arms.filter(Q(*(("as_text__icontains", form) for form in sorted(forms)), _connector=Q.OR))
+    return arms.order_by()

@@ -1,0 +1,106 @@
+"""Optimizations: what learning gains, all of them, one of them, and why a recommendation was what it was."""
+
+from __future__ import annotations
+
+import csv
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard.comparisons import read_comparisons
+from dashboard.learning_gains import read_learning_gains
+from dashboard.optimization_page import chart_of, read_optimization_page
+from dashboard.optimization_rows import Filter, list_optimizations
+from dashboard.optimization_steps import read_optimization_steps
+from dashboard.optimization_words import STATUSES
+from dashboard.recommendation_page import read_recommendation_page
+from dashboard.study_sets import read_study_sets
+from dashboard.views.signed_in import is_refresh, signed_in
+from featurememory.models import Optimization
+from featurememory.optimization.errors import UnknownOptimization, UnknownRecommendation
+from featurememory.optimization.operator_actions import ACTIONS
+from featurememory.optimization.storage import find_optimization
+
+
+@require_safe
+@signed_in
+def optimizations(request: HttpRequest) -> HttpResponse:
+    """`?status=promoted&study=3&pattern=1000000001&text=steps=20&before=90`; the refresh gets the rows alone."""
+    chosen = Filter.read(request.GET)
+    context = {
+        "found": list_optimizations(chosen, timezone.now()),
+        "chosen": chosen,
+        "any_yet": Optimization.objects.exists(),
+        "newest": chosen.from_id(None),
+    }
+    if is_refresh(request):
+        return render(request, "optimizations/_rows.html", context)
+    gains = read_learning_gains()
+    if not gains.studies:
+        base_url = request.build_absolute_uri(reverse("overview")).rstrip("/")
+        return render(request, "optimizations/none_yet.html", {"ways": read_optimization_steps(base_url)})
+    context |= {
+        "gains": gains,
+        "sets": read_study_sets(chosen.study) if chosen.study else None,
+        "statuses": [
+            (key, STATUSES[key].word if key else "All", query) for key, query in chosen.others.items()
+        ],
+    }
+    return render(request, "optimizations/optimizations.html", context)
+
+
+@require_safe
+@signed_in
+def learning_gains(request: HttpRequest) -> HttpResponse:
+    """What learning gains, for the refresh."""
+    return render(request, "optimizations/_gains.html", {"gains": read_learning_gains()})
+
+
+@require_safe
+@signed_in
+def optimization(request: HttpRequest, pk: int) -> HttpResponse:
+    """One optimization: standing, evidence, trials, what competes."""
+    page = read_optimization_page(_found(pk), timezone.now())
+    is_theirs = not page.is_baseline and not page.is_retired_everywhere
+    actions = [each for each in ACTIONS.values() if is_theirs and each.suits(page.row.optimization.status)]
+    context = {"page": page, "row": page.row, "actions": actions}
+    part = "optimizations/_optimization.html"
+    return render(request, part if is_refresh(request) else "optimizations/optimization.html", context)
+
+
+@require_safe
+@signed_in
+def rewards_csv(request: HttpRequest, pk: int) -> HttpResponse:
+    """The points of the page's chart, a row each."""
+    found = _found(pk)
+    chart = chart_of(found, read_comparisons([found.study_id]))
+    response = HttpResponse(
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="optimization-{pk}-rewards.csv"'},
+    )
+    writer = csv.writer(response)
+    writer.writerow(["at", *chart.columns])
+    writer.writerows([at.isoformat(), *values] for at, *values in chart.rows)
+    return response
+
+
+@require_safe
+@signed_in
+def recommendation(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Why it was what it was."""
+    try:
+        page = read_recommendation_page(pk)
+    except UnknownRecommendation as unknown:
+        raise Http404(str(unknown)) from None
+    return render(request, "optimizations/recommendation.html", {"page": page, "kept": page.recommendation})
+
+
+def _found(pk: int) -> Optimization:
+    try:
+        return find_optimization(pk)
+    except UnknownOptimization as unknown:
+        raise Http404(str(unknown)) from None
