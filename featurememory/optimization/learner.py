@@ -383,6 +383,8 @@ class Learner:
         if direction := self._arm_guards[arm].record(pattern, outcome, residual):
             self._keep_since(arm, direction)
             alarms.append(self._arm_alarm(arm, direction))
+            if direction == "down":
+                changes += self._taken_back(arm)
         return Lesson(alarms, changes, expected)
 
     def _judged(
@@ -462,6 +464,15 @@ class Learner:
             if quarantined:
                 self._arm_quarantines[arm] = self._arm_quarantines[arm].again(self.operations)
         return Alarm(self.operations, arm, None, direction, quarantined)
+
+    def _taken_back(self, arm: int) -> list[Change]:
+        """Its promotions, in whatever pattern: none survives a fall of its outcomes everywhere."""
+        changes = []
+        for pattern, record in self.records.items():
+            if record.status(arm) is Status.PROMOTED:
+                move = after_alarm(Status.PROMOTED, is_worse_than_baseline=False)
+                changes += self._moved(pattern, record, arm, move)
+        return changes
 
     def _gain(self, record: PatternRecord, believed: PatternPosterior) -> float:
         estimate = self._known()

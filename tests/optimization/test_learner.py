@@ -8,6 +8,7 @@ from random import Random
 
 from featurememory.optimization.effectiveness import ENOUGH
 from featurememory.optimization.learner import WARM_UP, Alarm, Learner, Lesson
+from featurememory.optimization.lifecycle import Status
 from featurememory.optimization.neighbours import Neighbourhood
 from featurememory.optimization.policy import Choice, PolicyConfig
 from featurememory.optimization.pooling import sister_of, sisters_prior
@@ -103,6 +104,31 @@ def test_an_arm_that_gets_worse_everywhere_is_noticed_and_left() -> None:
     assert noticed
     assert noticed[0].arm == 1
     assert chosen[1] <= 25
+
+
+def test_no_promotion_survives_that_an_arm_falls_everywhere() -> None:
+    learner = Learner(4, 0)
+    play(learner, 600)
+    promoted = [pattern for pattern, record in learner.records.items() if record.promoted == 1]
+    for pattern in promoted[:4]:
+        learner.order(pattern, 1, Status.PROMOTED)
+    alarms: list[Alarm] = []
+
+    operations = 600
+    while not any(alarm.pattern is None and alarm.direction == "down" for alarm in alarms):
+        play(
+            learner,
+            1,
+            seed=operations,
+            started=operations,
+            effects=lambda _: (0, -0.1, -0.8, 0),
+            alarms=alarms,
+        )
+        operations += 1
+
+    assert len(promoted) == 8
+    assert [pattern for pattern, record in learner.records.items() if record.promoted == 1] == []
+    assert {learner.preferred(pattern) for pattern in promoted} == {None}
 
 
 def test_an_arm_in_quarantine_is_not_recommended_until_its_visits_are_over() -> None:
