@@ -137,4 +137,4 @@ def _number(value: float, aim: str) -> str:
     percent = abs(1 - exp(min(-value, 700.0))) * 100
     if percent >= 9.95:
         return f"{percent:,.0f}" if percent < 1e6 else f"{percent:.2g}"
-    return f"{percent:.1f}" if percent >= 0.95 else f"{percent:.2g}"
+    return f"{percent:.1f}" if percent >= 0.05 else "0"

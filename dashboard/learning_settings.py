@@ -138,9 +138,9 @@ class LearningSettingsForm(forms.Form):
             ("both", "both"),
         ],
     )
-    weight = forms.FloatField(required=False)
-    control = forms.FloatField(required=False)
-    unproven = forms.FloatField(required=False)
+    weight = forms.FloatField(required=False, min_value=0, max_value=1)
+    control = forms.FloatField(required=False, min_value=0, max_value=1)
+    unproven = forms.FloatField(required=False, min_value=0, max_value=1)
     loss_budget = forms.CharField(required=False, max_length=30)
     observe = forms.ChoiceField(required=False, choices=[("", "as inherited"), ("yes", "yes"), ("no", "no")])
     steps = forms.CharField(

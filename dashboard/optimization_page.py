@@ -20,7 +20,7 @@ from dashboard.words import OUTCOMES, Look
 from featurememory.models import Optimization, OptimizationEvent, Recommendation, Study
 
 HISTORY_SHOWN = 30
-TRIALS_SHOWN = 30
+TRIALS_SHOWN = 15
 RIVALS_SHOWN = 40
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import exp
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ def reward_chart(rewards: Sequence[Reward], aim: str | None) -> Chart:
         for on_baseline in (False, True)
     ]
     means = [_running_mean(each) for each in values]
-    moments = [each.at.isoformat(timespec="seconds")[:19] for each in shown]
+    moments = [_iso(each.at) for each in shown]
     hover = "%{y:.3~s}s" if is_time else "%{y:.3~g}"
     traces = [
         _points("these parameters", "this", moments, values[0], "circle", hover),
@@ -57,7 +57,7 @@ def reward_chart(rewards: Sequence[Reward], aim: str | None) -> Chart:
             ("these, lately", _told(means[0], is_time=is_time)),
             ("baseline, lately", _told(means[1], is_time=is_time)),
         ),
-        figure={"data": traces, "layout": _layout(moments, is_time=is_time)},
+        figure={"data": traces, "layout": _layout([each.at for each in shown], is_time=is_time)},
         columns=(f"these{unit}", f"baseline{unit}", f"mean of these{unit}", f"mean of the baseline{unit}"),
         rows=tuple(zip((each.at for each in shown), *values, *means, strict=True)),
         empty="" if any(value is not None for value in values[0]) else _nothing(rewards),
@@ -111,12 +111,13 @@ def _line(
     }
 
 
-def _layout(moments: list[str], *, is_time: bool) -> dict[str, Any]:
-    is_long = bool(moments) and moments[0][:10] != moments[-1][:10]
+def _layout(moments: Sequence[datetime], *, is_time: bool) -> dict[str, Any]:
+    room = max((moments[-1] - moments[0]) / 50, timedelta(seconds=5)) if moments else timedelta()
+    is_long = bool(moments) and moments[0].date() != moments[-1].date()
     return {
         "xaxis": {
             "type": "date",
-            "range": [moments[0], moments[-1]] if moments else [],
+            "range": [_iso(moments[0] - room), _iso(moments[-1] + room)] if moments else [],
             "showgrid": False,
             "nticks": 7,
             "tickformat": "%b %e %H:%M" if is_long else "%H:%M",
@@ -127,6 +128,11 @@ def _layout(moments: list[str], *, is_time: bool) -> dict[str, Any]:
         "showlegend": True,
         "shapes": [],
     }
+
+
+def _iso(at: datetime) -> str:
+    """To the second; every moment is in UTC."""
+    return at.isoformat(timespec="seconds")[:19]
 
 
 def _about(aim: str | None) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from featurememory.models import Arm, Belief, Optimization, Recommendation, Study
 from featurememory.optimization import study as plain
 from featurememory.optimization.choosing import Belief as Thought
-from featurememory.optimization.lifecycle import Change
+from featurememory.optimization.lifecycle import Cause, Change, Status
 from featurememory.optimization.parameters import digest
 from featurememory.optimization.policy import Choice
 from featurememory.optimization.registry import KnownStudy
@@ -30,10 +30,13 @@ SHARES = (1.0, 0.55, 1.6, 0.9)
 """Of the baseline's duration that each of SETS takes."""
 PATTERNS = (1_000_000_001, 1_000_000_002, 1_000_000_003)
 EVERY = timedelta(seconds=13)
+FORBIDDEN_AT = 120
+FORBIDDEN_IN = PATTERNS[1]
 
 
 class Shape(NamedTuple):
-    """What a study looks like. After `regresses_at` operations the better set takes twice the baseline's time."""
+    """What a study looks like. After `regresses_at` operations the better set takes twice the baseline's time; after
+    FORBIDDEN_AT of them an operator keeps the worse one from a pattern."""
 
     operation_type: str = "text_to_audio"
     model: str = "audioldm2"
@@ -82,6 +85,7 @@ def _played(shape: Shape) -> tuple[plain.Study, list[Step]]:
         learner.add_arm()
     steps = []
     for number in range(shape.operations):
+        told = learner.order(FORBIDDEN_IN, 2, Status.QUARANTINED) if number == FORBIDDEN_AT else []
         pattern, seed = chance.choice((*PATTERNS, PATTERNS[0])), chance.getrandbits(62)
         thought = None
         if learner.estimate is not None:
@@ -99,7 +103,8 @@ def _played(shape: Shape) -> tuple[plain.Study, list[Step]]:
         if learner.is_due:
             learner.re_estimate()
         reward = (score if score is not None else -log(took)) if outcome == "success" else None
-        steps.append(Step(pattern, choice, seed, outcome, reward, thought, seen, plain.changes_of(taught)))
+        changes = [*told, *plain.changes_of(taught)]
+        steps.append(Step(pattern, choice, seed, outcome, reward, thought, seen, changes))
     return study, steps
 
 
@@ -123,16 +128,20 @@ def store_study(now: datetime, shape: Shape = USUAL) -> Stored:
     known.study, known._arms = played, dict(enumerate(arms))
     played.learner.changed |= set(played.learner.records)
     row.estimated += 1
-    known.keep(row, (), {(step.pattern, step.choice.arm) for step in steps}, now)
+    tried = {(step.pattern, step.choice.arm) for step in steps}
+    tried |= {(each.pattern, each.arm) for step in steps for each in step.changes}
+    known.keep(row, (), tried, now)
+    row.optimizations.update(created_at=first)
     _keep_recommendations(row, arms, steps, first)
     for number, step in enumerate(steps):
-        moves = [
-            Move(arms[arm].pk, pattern, before, after, cause, {"trials": number // 9 + 1})
-            for pattern, arm, before, after, cause in step.changes
-            if arm
-        ]
-        if moves:
-            record_moves(row, moves, first + EVERY * number)
+        for cause, who in ((Cause.OPERATOR, ("olga", "it crackles")), (None, ("", ""))):
+            moves = [
+                Move(arms[each.arm].pk, each.pattern, each.before, each.after, each.cause, {"trials": number})
+                for each in step.changes
+                if each.arm and (each.cause == cause if cause else each.cause != Cause.OPERATOR)
+            ]
+            if moves:
+                record_moves(row, moves, first + EVERY * number, actor=who[0], reason=who[1])
     return Stored(row)
 
 
