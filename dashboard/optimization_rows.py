@@ -21,7 +21,7 @@ from dashboard.traffic_shares import TrafficShares, read_traffic_shares
 from dashboard.words import Look
 from featurememory.models import Arm, Optimization
 
-A_PAGE = 50
+A_PAGE = 30
 _HIGHEST = 2**62
 
 
@@ -82,7 +82,7 @@ class Filter:
         rows = Optimization.objects.filter(
             **{name: value for name, value in named.items() if value is not None}
         )
-        rows = rows.filter(~Q(arm__number=BASELINE) | Q(arm__number=None)).order_by("-pk")
+        rows = rows.exclude(arm__number=BASELINE).order_by("-pk")
         return rows.filter(arm__in=_arms_with(self.text).values("pk")) if self.text else rows
 
 
@@ -107,15 +107,15 @@ class OptimizationList:
 
 
 def list_optimizations(chosen: Filter, now: datetime) -> OptimizationList:
-    """A page of them; four queries."""
-    rows = chosen.choose().select_related("study", "arm").defer("study__state", "study__estimate")
-    found = list(rows[: A_PAGE + 1])
-    page = found[:A_PAGE]
+    """A page of them; five queries. The first finds their ids alone: sorting whole rows takes ten times as long."""
+    found = list(chosen.choose().values_list("pk", flat=True)[: A_PAGE + 1])
+    rows = Optimization.objects.select_related("study", "arm").defer("study__state", "study__estimate")
+    page = list(rows.filter(pk__in=found[:A_PAGE]).order_by("-pk"))
     studies = {each.study_id for each in page}
     shares = read_traffic_shares(studies, {each.pattern for each in page}, now)
     return OptimizationList(
         show(page, read_comparisons(studies), shares),
-        chosen.from_id(page[-1].pk) if len(found) > A_PAGE else "",
+        chosen.from_id(found[A_PAGE - 1]) if len(found) > A_PAGE else "",
     )
 
 

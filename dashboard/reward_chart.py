@@ -11,7 +11,7 @@ from dashboard.charts import Chart, Value
 from dashboard.words import duration, plural
 from featurememory.models import Recommendation
 
-MOST = 400
+MOST = 200
 """Rewards of each of the two; the newest."""
 SMOOTHED = 0.15
 """The weight of the newest reward in the running mean."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from featurememory.models import Recommendation
 
 LATELY = timedelta(hours=1)
-MOST = 2_000
+MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
