@@ -136,5 +136,5 @@ def _number(value: float, aim: str) -> str:
         return f"{abs(value):.2g}" if abs(value) < 10 else f"{abs(value):,.0f}"
     percent = abs(1 - exp(min(-value, 700.0))) * 100
     if percent >= 9.95:
-        return f"{percent:,.0f}" if percent < 1e6 else f"{percent:.2g}"
+        return f"{percent:,.0f}" if percent < 1e6 else "over 1,000,000"
     return f"{percent:.1f}" if percent >= 0.05 else "0"
