@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from featurememory.models import Breaker, BreakerEvent
+from featurememory.models import Breaker, BreakerEvent, Recommendation, Study
 from tests.browser.conftest import Ear
 from tests.browser.scenarios import KINDS
 
@@ -22,6 +23,9 @@ PAGES = (
     "/breaker-settings/",
     "/breaker-settings/?preview=yes&max_failures=8",
     "/breaker-resets/",
+    "/optimizations/",
+    "/learning-settings/",
+    "/learning-settings/?preview=yes&control=3&steps=nonsense",
 )
 NORMAL_PAGES = (
     f"/breakers/{NAME}/",
@@ -40,7 +44,22 @@ INCIDENT_PAGES = (
     f"/breaker-settings/breaker/{NAME}/?preview=yes&max_failures=8&health_thresholds_cpu=off",
     "/account/password/",
 )
+LEARNED_PAGES = (
+    "/optimizations/?study={study}",
+    "/optimizations/?text=nothing",
+    "/studies/{study}/propose/",
+    "/learning-settings/?preview=yes&aim=both&control=0.2",
+    "/learning-settings/operation-type/text_to_audio/",
+    *(f"/optimizations/{{{which}}}/" for which in ("shown", "quarantined", "baseline")),
+    "/optimizations/{shown}/quarantine/",
+    "/parameter-sets/{arm}/retire/",
+    "/recommendations/{recommendation}/",
+)
 ADMIN_PAGES = ("/admin/", "/admin/featurememory/breaker/", "/admin/featurememory/apikey/add/")
+ADMIN_PAGES += tuple(
+    f"/admin/featurememory/{each}/"
+    for each in ("study", "arm", "optimization", "optimizationevent", "recommendation")
+)
 WIDTHS = {"phone": 360, "zoomed to 200 %": 720, "desk": 1440}
 _TOO_SMALL = """() => [...document.querySelectorAll("a[href], button, summary, input, textarea")]
     .filter((element) => element.checkVisibility() && getComputedStyle(element).display !== "inline")
@@ -78,6 +97,30 @@ def _inspect(page: Page, ear: Ear, path: str) -> None:
         assert page.evaluate(_TOO_SMALL) == [], f"{path} {name}"
 
 
+def _learned_pages() -> list[str]:
+    """Of what the situation has learned; none where it has learned nothing."""
+    study = Study.objects.first()
+    if study is None:
+        return []
+    quarantined = study.optimizations.filter(status="quarantined").first()
+    shown = study.optimizations.exclude(arm__number=0).exclude(status="quarantined").first()
+    recommendation = Recommendation.objects.filter(study=study).exclude(source="baseline").first()
+    assert quarantined is not None
+    assert shown is not None
+    assert recommendation is not None
+    return [
+        page.format(
+            study=study.pk,
+            shown=shown.pk,
+            quarantined=quarantined.pk,
+            baseline=study.optimizations.filter(arm__number=0)[0].pk,
+            arm=shown.arm_id,
+            recommendation=recommendation.pk,
+        )
+        for page in LEARNED_PAGES
+    ]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("situation_name", ["empty", "normal", "incident"])
 def test_pages_are_accessible_silent_and_fit_every_width(
@@ -96,6 +139,7 @@ def test_pages_are_accessible_silent_and_fit_every_width(
     for path in (
         *PAGES,
         *more,
+        *_learned_pages(),
         *(f"/breaker-events/{sequence}/" for sequence in (*changes[:2], *changes[::-1][:1])),
     ):
         _inspect(page, ear, path)
@@ -144,6 +188,20 @@ def test_every_chart_is_a_named_figure_with_a_row_for_each_point(
         points = figure.locator(".plot").evaluate("(plot) => plot.data[0].x.length")
         assert figure.locator("tbody tr").count() == points
     assert page.locator("figure").count() == 4
+
+
+def test_the_evidence_of_an_optimization_is_a_named_figure_with_a_row_for_each_point(
+    situation: Callable[[str], None], context_of: Callable[..., BrowserContext]
+) -> None:
+    situation("normal")
+    page = context_of("viktor").new_page()
+    _visit(page, next(each for each in _learned_pages() if re.fullmatch(r"/optimizations/\d+/", each)))
+
+    figure = page.get_by_role("figure", name="Evidence over time")
+    points = figure.locator(".plot").evaluate("(plot) => plot.data[0].x.length")
+    assert figure.locator("tbody tr").count() == points > 20
+    for bar in page.locator("svg.effect-bar").all():
+        assert "between" in (bar.get_attribute("aria-label") or "")
 
 
 def test_the_day_of_a_breaker_is_a_named_figure_with_a_row_for_each_stretch(
