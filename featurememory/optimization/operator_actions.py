@@ -110,7 +110,8 @@ def order(
             raise _refused("id", "another optimization: these are the baseline's parameters")
         before = find_optimization(id).status
         changes = known.study.learner.order(found.pattern, number, action.leads_to)
-        known.keep(row, changes, [(found.pattern, number)], now, actor=actor, reason=reason)
+        touched = [(found.pattern, number)]
+        known.keep(row, changes, (), now, actor=actor, reason=reason, touched=touched)
         after = {"status": action.leads_to, "parameters": found.arm.parameters}
         _audit(
             f"optimization.{action.slug}", str(id), actor, reason, now, {"status": before}, after, request_id

@@ -150,8 +150,10 @@ class KnownStudy:
         actor: str = "",
         reason: str = "",
         moves: Sequence[Move] = (),
+        touched: Iterable[tuple[int, int]] = (),
     ) -> None:
-        """Writes the study back after it was changed; `tried` are pairs of pattern and arm number that were."""
+        """Writes the study back after it was changed; pairs of pattern and arm number that were `tried`, and those
+        that something else has `touched`."""
         learner = self.study.learner
         row.revision += 1
         row.state = self.study.snapshot()
@@ -171,8 +173,13 @@ class KnownStudy:
             },
         )
         learner.changed.clear()
-        touched = {*tried, *((change.pattern, change.arm) for change in changes)}
-        standings = {pair: self._standing(*pair) for pair in sorted(touched) if pair[1] in self._arms}
+        were_tried = set(tried)
+        written = {*were_tried, *touched, *((change.pattern, change.arm) for change in changes)}
+        standings = {
+            pair: self._standing(*pair, is_tried=pair in were_tried)
+            for pair in sorted(written)
+            if pair[1] in self._arms
+        }
         keep_standings(row, list(standings.values()), now)
         told = [
             Move(
@@ -203,7 +210,7 @@ class KnownStudy:
         reference = learner.baseline if baseline is None else baseline
         return pattern_lift(learner.believed(pattern).lift(number, reference))
 
-    def _standing(self, pattern: int, number: int) -> Standing:
+    def _standing(self, pattern: int, number: int, *, is_tried: bool) -> Standing:
         record = self.study.learner.records.get(pattern) or PatternRecord()
         seen = record.seen.get(number)
         is_baseline = number == self.study.learner.baseline
@@ -213,6 +220,7 @@ class KnownStudy:
             record.status(number),
             seen.n if seen else 0,
             None if is_baseline else self.lift(pattern, number),
+            is_tried,
         )
 
     def _take_arms(self, arms: Iterable[Arm]) -> None:

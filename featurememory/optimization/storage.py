@@ -40,6 +40,8 @@ class Standing(NamedTuple):
     status: Status
     trials: int
     lift: PatternLift | None
+    is_tried: bool = True
+    """Whether an operation tried it just now; an operator's word or a rival's success is no trial."""
 
 
 class Move(NamedTuple):
@@ -145,29 +147,33 @@ def keep_evidence(study: Study, records: Mapping[int, Mapping[str, Any]]) -> Non
 
 def keep_standings(study: Study, standings: Sequence[Standing], now: datetime) -> None:
     """Writes how optimizations stand, new ones and known ones."""
-    rows = [
-        Optimization(
-            study=study,
-            arm_id=each.arm,
-            pattern=each.pattern,
-            status=each.status,
-            trials=each.trials,
-            effect=each.lift and each.lift.lift,
-            effect_low=each.lift and each.lift.interval.low,
-            effect_high=each.lift and each.lift.interval.high,
-            is_effective=bool(each.lift and each.lift.effective),
-            created_at=now,
-            changed_at=now,
-            tried_at=now if each.trials else None,
+    for is_tried in (True, False):
+        rows = [_row(study, each, now) for each in standings if each.is_tried is is_tried]
+        written = ["status", "trials", "effect", "effect_low", "effect_high", "is_effective"]
+        Optimization.objects.bulk_create(
+            rows,
+            batch_size=50,
+            update_conflicts=True,
+            unique_fields=["arm", "pattern"],
+            update_fields=[*written, "tried_at"] if is_tried else written,
         )
-        for each in standings
-    ]
-    Optimization.objects.bulk_create(
-        rows,
-        batch_size=50,
-        update_conflicts=True,
-        unique_fields=["arm", "pattern"],
-        update_fields=["status", "trials", "effect", "effect_low", "effect_high", "is_effective", "tried_at"],
+
+
+def _row(study: Study, standing: Standing, now: datetime) -> Optimization:
+    lift = standing.lift
+    return Optimization(
+        study=study,
+        arm_id=standing.arm,
+        pattern=standing.pattern,
+        status=standing.status,
+        trials=standing.trials,
+        effect=lift and lift.lift,
+        effect_low=lift and lift.interval.low,
+        effect_high=lift and lift.interval.high,
+        is_effective=bool(lift and lift.effective),
+        created_at=now,
+        changed_at=now,
+        tried_at=now if standing.is_tried and standing.trials else None,
     )
 
 

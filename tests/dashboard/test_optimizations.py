@@ -16,11 +16,20 @@ from django.test.utils import CaptureQueriesContext
 from featurememory.models import Arm, Optimization, Recommendation, Study
 from featurememory.optimization.effectiveness import Effectiveness
 from featurememory.optimization.parameters import digest
-from tests.optimization.stored import BASELINE, BETTER, OTHER, PATTERNS, SETS, USUAL, Stored, store_study
+from tests.optimization.stored import (
+    BASELINE,
+    BETTER,
+    OTHER,
+    PATTERNS,
+    SETS,
+    USUAL,
+    YOUNG,
+    Stored,
+    store_study,
+)
 
 SignIn = Callable[[str], Client]
 LIST = "/optimizations/"
-YOUNG = USUAL._replace(model="musicgen", operations=60, seed=11)
 
 
 def page_of(client: Client, path: str = LIST, **headers: str) -> str:

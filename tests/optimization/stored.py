@@ -47,6 +47,7 @@ class Shape(NamedTuple):
 
 
 USUAL = Shape()
+YOUNG = USUAL._replace(model="musicgen", operations=60, seed=11)
 
 
 class Step(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,7 +11,7 @@ from featurememory.models import AuditEntry, LearningSettings
 from featurememory.optimization.configuration import configure_learning, starting_anew
 from featurememory.optimization.lifecycle import Status
 from featurememory.optimization.operator_actions import ACTIONS, add_candidate, order, retire_arm
-from tests.optimization.stored import BETTER, PATTERNS, UNTRIED, store_study
+from tests.optimization.stored import BETTER, OTHER, PATTERNS, UNTRIED, YOUNG, store_study
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +26,20 @@ def test_an_act_given_again_makes_one_audit_row(now: datetime) -> None:
         assert done.optimization.status == Status.QUARANTINED
 
     assert AuditEntry.objects.filter(request_id=request_id).count() == 1
+
+
+def test_an_act_is_no_trial_of_what_it_is_about_nor_of_its_rival(now: datetime) -> None:
+    stored = store_study(now, YOUNG)
+    others = [stored.optimization(PATTERNS[1], each) for each in (BETTER, OTHER)]
+    before = [each.tried_at for each in others]
+    assert before[0] is not None
+
+    order(others[1].pk, ACTIONS["promote"], actor="olga", reason="x", now=now + timedelta(hours=1))
+
+    for each, tried_at in zip(others, before, strict=True):
+        each.refresh_from_db()
+        assert each.tried_at == tried_at
+    assert [each.status for each in others] == ["active", "promoted"]
 
 
 def test_a_proposal_given_again_makes_one_audit_row(now: datetime) -> None:
