@@ -18,6 +18,7 @@ from dashboard.reward_chart import read_rewards, reward_chart
 from dashboard.traffic_shares import read_traffic_shares
 from dashboard.words import OUTCOMES, Look
 from featurememory.models import Optimization, OptimizationEvent, Recommendation, Study
+from featurememory.optimization.lifecycle import Cause
 
 HISTORY_SHOWN = 30
 TRIALS_SHOWN = 15
@@ -61,6 +62,11 @@ class OptimizationPage:
     @property
     def is_baseline(self) -> bool:
         return self.row.optimization.arm.number == BASELINE
+
+    @property
+    def has_regressed(self) -> bool:
+        """Whether what came before a change of its outcomes was set aside."""
+        return any(each.event.cause == Cause.REGRESSED for each in self.history)
 
     @property
     def is_retired_everywhere(self) -> bool:

@@ -45,8 +45,8 @@ def reward_chart(rewards: Sequence[Reward], aim: str | None) -> Chart:
     traces = [
         _points("these parameters", "this", moments, values[0], "circle", hover),
         _points("baseline", "baseline", moments, values[1], "diamond-open", hover),
-        _line("mean of these", "this", moments, means[0], "solid", hover),
-        _line("mean of the baseline", "baseline", moments, means[1], "dash", hover),
+        _line("these parameters", "this", moments, means[0], "solid", hover),
+        _line("baseline", "baseline", moments, means[1], "dash", hover),
     ]
     unit = " s" if is_time else ""
     return Chart(
@@ -91,6 +91,8 @@ def _points(
         "x": moments,
         "y": values,
         "marker": {"symbol": symbol, "size": 5, "opacity": 0.55},
+        "legendgroup": ink,
+        "showlegend": False,
         "hovertemplate": hover,
     }
 
@@ -106,6 +108,7 @@ def _line(
         "x": moments,
         "y": values,
         "connectgaps": True,
+        "legendgroup": ink,
         "line": {"dash": dash, "width": 2},
         "hovertemplate": hover,
     }
