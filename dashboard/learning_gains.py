@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Count
+
 from dashboard.effects import Bar, Gain, Scale, gain, saved_words
 from dashboard.optimization_words import AIMS, VERDICTS
 from dashboard.words import Look, plural
-from featurememory.models import Study
+from featurememory.models import Arm, Study
 from featurememory.optimization.effectiveness import ENOUGH
 from featurememory.optimization.figures import EffectFigures, StudyFigures, overall, study_figures
 
@@ -55,8 +57,9 @@ class LearningGains:
 
 
 def read_learning_gains() -> LearningGains:
-    """Two queries."""
-    figures = study_figures()
+    """Three queries."""
+    figures = study_figures(with_arms=False)
+    sets = dict(Arm.objects.exclude(number=None).order_by().values_list("study").annotate(Count("pk")))
     shown = sorted(figures, key=lambda each: -each.study.operations)[:SHOWN]
     totals = overall(figures)
     scales = {
@@ -68,13 +71,16 @@ def read_learning_gains() -> LearningGains:
             OverallGains(AIMS[aim], total.operations, _told(aim, total, scales[aim]))
             for aim, total in totals.items()
         ),
-        tuple(_study(each, scales.get(each.aim or "", Scale.of([]))) for each in shown),
+        tuple(
+            _study(each, sets.get(each.study.pk, 0), scales.get(each.aim or "", Scale.of([])))
+            for each in shown
+        ),
         len(figures) - len(shown),
         tuple((each.study.pk, str(each.study)) for each in figures),
     )
 
 
-def _study(figures: StudyFigures, scale: Scale) -> StudyGains:
+def _study(figures: StudyFigures, sets: int, scale: Scale) -> StudyGains:
     saved, operations = figures.saved_ms, figures.saved_ms.operations
     is_known = saved.lift is not None and saved.sequence is not None
     low, high = saved.sequence or (0.0, 0.0)
@@ -86,7 +92,7 @@ def _study(figures: StudyFigures, scale: Scale) -> StudyGains:
         saved_words(each, low, high) if is_known else "",
         saved_words(each * operations, low * operations, high * operations) if is_known else "",
         figures.patterns,
-        sum(arm.number is not None for arm in figures.arms),
+        sets,
     )
 
 

@@ -29,7 +29,15 @@ RECORDS = [
     "processrecord",
 ]
 RECORDS += ["apikey", "auditentry"]
-RECORDS += ["study", "arm", "optimization", "optimizationevent", "recommendation"]
+RECORDS += [
+    "study",
+    "arm",
+    "optimization",
+    "optimizationevent",
+    "recommendation",
+    "feedback",
+    "learningsettings",
+]
 
 
 def _address(model: str, page: str, *args: Any) -> str:
@@ -40,6 +48,8 @@ def _address(model: str, page: str, *args: Any) -> str:
 def test_records_are_listed_and_shown_but_not_edited(situation: Build, sign_in: SignIn, record: str) -> None:
     situation("incident")
     models.ApiKey.drawn("a", ["read"], created_at="2026-11-23T00:00Z")[0].save()
+    models.Feedback.objects.create(operation=uuid4(), score=0.5, actor="a", at="2026-11-23T00:00Z")
+    models.LearningSettings.objects.create(values={"control": 0.2}, changed_at="2026-11-23T00:00Z")
     client = sign_in("admin")
     row = getattr(models, {m.__name__.lower(): m.__name__ for m in _tables()}[record]).objects.first()
 
