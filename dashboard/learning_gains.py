@@ -13,6 +13,7 @@ from featurememory.models import Arm, Study
 from featurememory.optimization.effectiveness import ENOUGH
 from featurememory.optimization.figures import EffectFigures, StudyFigures, overall, study_figures
 
+DOES_NOT_HOLD = "propensities do not hold"
 SHOWN = 20
 """Studies; those with the most operations."""
 
@@ -29,7 +30,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class StudyGains:
-    """`saved`: the time of an operation, `saved_in_all` of all of them."""
+    """`saved`: the time of an operation, `saved_in_all` of all of them; empty where they cannot be told."""
 
     study: Study
     aim: str | None
@@ -82,14 +83,16 @@ def read_learning_gains() -> LearningGains:
 
 def _study(figures: StudyFigures, sets: int, scale: Scale) -> StudyGains:
     saved, operations = figures.saved_ms, figures.saved_ms.operations
-    is_known = saved.lift is not None and saved.sequence is not None
+    is_honest = DOES_NOT_HOLD not in (saved.verdict, figures.effect.verdict)
+    is_known = is_honest and saved.lift is not None and saved.sequence is not None
+    operation = "An operation" if VERDICTS[saved.verdict].tone != "off" else "So far an operation"
     low, high = saved.sequence or (0.0, 0.0)
     each = saved.lift or 0.0
     return StudyGains(
         figures.study,
         figures.aim,
         _told(figures.aim, figures.effect, scale),
-        saved_words(each, low, high) if is_known else "",
+        f"{operation} {saved_words(each, low, high)}" if is_known else "",
         saved_words(each * operations, low * operations, high * operations) if is_known else "",
         figures.patterns,
         sets,
@@ -104,7 +107,7 @@ def _gain(aim: str | None, effect: EffectFigures) -> Gain | None:
 def _told(aim: str | None, effect: EffectFigures, scale: Scale) -> Told:
     look, found = VERDICTS[effect.verdict], _gain(aim, effect)
     bar = scale.draw(found) if found else None
-    if effect.verdict == "propensities do not hold":
+    if effect.verdict == DOES_NOT_HOLD:
         mean = f"{effect.check:.2f}" if effect.check is not None else "unknown"
         return Told(
             look,
@@ -116,7 +119,8 @@ def _told(aim: str | None, effect: EffectFigures, scale: Scale) -> Told:
         return Told(look, "No operation has shown anything yet.", "", None)
     if look.tone != "off":
         return Told(look, found.words, "", bar)
-    return Told(look, f"So far {found.words}", _what_lacks(effect, found), bar)
+    unsure = bar._replace(tone="off") if bar else None
+    return Told(look, f"So far {found.words}", _what_lacks(effect, found), unsure)
 
 
 def _what_lacks(effect: EffectFigures, found: Gain) -> str:

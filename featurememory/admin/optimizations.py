@@ -57,7 +57,7 @@ class OptimizationEventAdmin(OfStudyAdmin):
 
 
 class RecommendationAdmin(OfStudyAdmin):
-    list_display = ("id", "at", "study", "pattern", "arm", "source", "propensity", "outcome", "reward")
+    list_display = ("at", "study", "pattern", "arm", "source", "propensity", "outcome", "reward", "id")
     list_filter = ("source", "outcome")
     list_select_related = ("study", "arm")
     search_fields = ("=id", "=operation")

@@ -118,6 +118,18 @@ def test_too_little_evidence_is_no_verdict(sign_in: SignIn, now: datetime) -> No
     assert "Effective" not in told
 
 
+def test_what_is_not_sure_yet_has_no_colour_and_says_so_of_the_time_too(
+    sign_in: SignIn, now: datetime
+) -> None:
+    store_study(now, YOUNG)
+
+    page = page_of(sign_in("viktor"), "/optimizations/gains/")
+
+    assert 'class="interval tone-off"' in page
+    assert "tone-ok" not in page
+    assert "So far an operation saves" in text_of(page)
+
+
 def test_an_interval_that_holds_the_baseline_may_as_well_be_none(sign_in: SignIn, now: datetime) -> None:
     tell(store_study(now), effectiveness([0.0, 0.3, 0.0, -0.31] * 60))
 
@@ -140,6 +152,7 @@ def test_propensities_that_do_not_hold_allow_no_figure(sign_in: SignIn, now: dat
     )
     assert "The check stands at 2.00" in told
     assert "faster" not in told
+    assert "saves" not in told
 
 
 def test_a_row_says_what_differs_how_it_stands_and_what_it_gains(sign_in: SignIn, now: datetime) -> None:
