@@ -196,7 +196,7 @@ class Learner:
         record.visits += 1
         if self.estimate is not None:
             return self._learn(pattern, record, choice, reward)
-        record.seen.setdefault(choice.arm, ArmStatistics()).record(reward)
+        record.statistics(choice.arm).record(reward)
         self._all.record(reward)
         if choice.arm == choice.baseline and choice.baseline_propensity:
             self.effectiveness.record(reward, True, reward, 1.0)
@@ -209,6 +209,7 @@ class Learner:
         before = self.estimate or Estimate(
             pooling.first_guess(self._all, self.arms, self.baseline, self._pessimism), {}
         )
+        self.records = dict(sorted(self.records.items()))  # sums come out the same, whoever was read when
         evidence = {pattern: record.seen for pattern, record in self.records.items()}
         priors = {pattern: record.prior(before) for pattern, record in self.records.items()}
         pooled = before.pooled
@@ -262,7 +263,7 @@ class Learner:
             self.changed.add(into)
             heir.visits += record.visits
             for arm, statistics in record.seen.items():
-                heir.seen.setdefault(arm, ArmStatistics()).merge(statistics)
+                heir.statistics(arm).merge(statistics)
                 heir.standing.setdefault(arm, Status.ACTIVE)
         elif self.estimate is not None:
             matrix, vector = pooling.normal_equations(
@@ -359,7 +360,7 @@ class Learner:
 
     def _learn(self, pattern: int, record: PatternRecord, choice: Choice, reward: float) -> Lesson:
         believed, arm, noise = self.believed(pattern), choice.arm, self._known().pooled.noise
-        seen = record.seen.setdefault(arm, ArmStatistics())
+        seen = record.statistics(arm)
         own_noise = pooling.pair_noise(noise[arm], seen) if seen.n else noise[arm]
         prediction = believed.prediction(arm, own_noise)
         on_baseline = arm == choice.baseline
