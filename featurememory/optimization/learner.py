@@ -290,9 +290,9 @@ class Learner:
         return self.arms - 1
 
     def clear_arm(self, arm: int) -> None:
-        """Lets go of all that is known of an arm, so that its number may stand for another one."""
+        """Lets go of all that is known of an arm, and of the arm itself until `fill_arm`."""
         self.changed |= {pattern for pattern, record in self.records.items() if record.drop(arm)}
-        self._arm_guards[arm], self._arm_quarantines[arm] = ArmGuard(), Quarantine()
+        self._arm_guards[arm], self._arm_quarantines[arm] = ArmGuard(), Quarantine(0, FOR_GOOD)
         matrix, vector = self._archived
         matrix[arm], vector[arm] = [0.0] * self.arms, 0.0
         for row in matrix:
@@ -307,9 +307,9 @@ class Learner:
             pooled = self.estimate.pooled.without(arm, self._pessimism)
             self.estimate = Estimate(pooled, residuals, self.estimate.omega)
 
-    def shut_out(self, arm: int) -> None:
-        """An operator keeps an arm from every pattern."""
-        self._arm_quarantines[arm] = self._arm_quarantines[arm]._replace(until=FOR_GOOD)
+    def fill_arm(self, arm: int) -> None:
+        """A number that was cleared stands for another arm, of which nothing is known."""
+        self._arm_quarantines[arm] = Quarantine()
 
     def order(self, pattern: int, arm: int, status: Status) -> list[Change]:
         """An operator's word on an arm in a pattern; it holds until his next, but for a promotion that the outcomes

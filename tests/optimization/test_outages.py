@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -103,13 +102,13 @@ def trial(number: int, outcome: str, arm: int = 1) -> Trial:
 
 
 @pytest.fixture
-def study() -> Iterator[PlainStudy]:
+def study() -> PlainStudy:
     study = PlainStudy()
     study.learner.add_arm()
     for number in range(WARM_UP):
         study.take(trial(number, "success", 0))
     study.learner.re_estimate()
-    yield study
+    return study
 
 
 def test_a_failure_teaches_once_a_later_success_has_shown_that_the_model_was_there(study: PlainStudy) -> None:
