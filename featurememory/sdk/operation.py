@@ -54,6 +54,8 @@ class GuardedOperation:
         "_started_ns",
     )
 
+    _began: float
+
     def __init__(
         self,
         breakers: Breakers,

@@ -1,7 +1,7 @@
 """Recommended parameters: asked of the server at most a fraction of a second, or made here from what it last believed.
 
-What was believed of a pattern is kept for a few seconds, and dropped at once when the server says that it has changed;
-until then the same policy chooses here, and the operation tells the server how.
+What was believed of a pattern is kept for a few seconds or a few uses, and dropped at once when the server says that
+something was promoted or shut out; until then the same policy chooses here, and the operation tells the server how.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from json import dumps, loads
 from threading import Lock
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.encoding import features_of
@@ -18,15 +18,13 @@ from featurememory.sdk.host_log import warn
 from featurememory.sdk.http import HttpConnection, ServerAddress
 from featurememory.sdk.identity import RANDOM_BITS, random_bits, uuid7
 
-if TYPE_CHECKING:
-    from featurememory.optimization.choosing import Belief
-
 _PATH = "/api/v1/recommendations"
 _QUIET_S = 5.0
 """How long nobody asks again after an answer failed to come in time: each would cost its caller as much."""
 _IDLE_CONNECTIONS = 4
 _KEPT_BELIEFS = 512
 _SEED_BITS = 62
+_VISITS_A_USE = 10
 
 Parameters = Mapping[str, Any]
 
@@ -41,15 +39,28 @@ class Recommended(NamedTuple):
     choice: dict[str, Any] | None = None
 
 
-class _Kept(NamedTuple):
-    until: float
-    belief: Belief
-    id: int
-    baseline: int
-    arms: dict[int, dict[str, Any]]
-    """Parameters by number."""
-    texts: dict[str, int]
-    """Numbers by the parameters' canonical text."""
+class _Kept:
+    """A belief, and how long it serves: until `until`, and as often as leaves it nine parts in ten of what is known."""
+
+    __slots__ = ("arms", "baseline", "belief", "id", "texts", "until", "uses")
+
+    def __init__(self, given: Mapping[str, Any], until: float) -> None:
+        from featurememory.optimization.choosing import Belief
+        from featurememory.optimization.parameters import canonical
+
+        belief = Belief.restored(given["content"])
+        sets = {int(arm): parameters for arm, parameters in given["arms"].items()}
+        self.belief = belief
+        self.arms: dict[int, dict[str, Any]] = {
+            number: sets[arm] for number, arm in enumerate(belief.arms) if arm is not None and arm in sets
+        }
+        """Parameters by number."""
+        self.texts = {canonical(parameters): number for number, parameters in self.arms.items()}
+        """Numbers by the parameters' canonical text."""
+        self.id: int = given["id"]
+        self.baseline = belief.arms.index(given["baseline"])
+        self.until = until
+        self.uses = belief.believed.visits // _VISITS_A_USE
 
 
 class Recommender:
@@ -114,7 +125,8 @@ class Recommender:
         place = hash((context.space, features)) if features else pattern
         key = (context.operation_type, context.model, bool(features), place, text)
         kept = self._kept.get(key)
-        if kept is not None and monotonic() < kept.until:
+        if kept is not None and kept.uses > 0 and monotonic() < kept.until:
+            kept.uses -= 1
             among = None if candidates is None else [kept.texts.get(canonical(each)) for each in candidates]
             if among is None or None not in among:
                 return _choose(kept, baseline, among)
@@ -161,18 +173,8 @@ class Recommender:
             self._keep(key, belief)
         return Recommended(answer["parameters"], answer["source"], answer["id"])
 
-    def _keep(self, key: tuple[Any, ...], given: dict[str, Any]) -> None:
-        from featurememory.optimization.choosing import Belief
-        from featurememory.optimization.parameters import canonical
-
-        belief = Belief.restored(given["content"])
-        by_key = {int(arm): parameters for arm, parameters in given["arms"].items()}
-        arms = {
-            number: by_key[arm] for number, arm in enumerate(belief.arms) if arm is not None and arm in by_key
-        }
-        texts = {canonical(parameters): number for number, parameters in arms.items()}
-        baseline = belief.arms.index(given["baseline"])
-        kept = _Kept(monotonic() + self._keep_s, belief, given["id"], baseline, arms, texts)
+    def _keep(self, key: tuple[Any, ...], given: Mapping[str, Any]) -> None:
+        kept = _Kept(given, monotonic() + self._keep_s)
         with self._lock:
             self._kept.pop(key, None)
             self._kept[key] = kept
