@@ -42,6 +42,7 @@ class Learned(NamedTuple):
     found: Recognition | None = None
     """What it was like before it was learned."""
     pattern: int | None = None
+    """None also where it had to make room at once."""
 
 
 class Heirs(Protocol):
@@ -110,7 +111,7 @@ class SpaceRegistry:
                     learned[place] = result
         if gone and self._heirs is not None:
             self._heirs.leave(gone, now)
-        return learned
+        return [each._replace(pattern=None) if each.pattern in gone else each for each in learned]
 
     def forget(self, names: Iterable[str]) -> None:
         """After a transaction that learned in these spaces was rolled back: they have seen what never happened."""

@@ -274,6 +274,17 @@ class Learner:
                 row[:] = map(float.__add__, row, added)
             kept_vector[:] = map(float.__add__, kept_vector, vector)
 
+    def take_over(self, pattern: int, arm: int, seen: ArmStatistics) -> None:
+        """Adds what somebody else has seen of an arm in a pattern."""
+        record = self.records.setdefault(pattern, PatternRecord())
+        record.statistics(arm).merge(seen)
+        record.visits += seen.n
+        if record.status(arm) is Status.CANDIDATE and arm != self.baseline:
+            record.standing[arm] = Status.ACTIVE
+        self._all.merge(seen)
+        self.operations += seen.n
+        self.changed.add(pattern)
+
     def add_arm(self) -> int:
         """One more candidate, of which nothing is known; gives its number."""
         self.arms += 1
