@@ -15,7 +15,7 @@ _ACCOUNTS = Q(content_type__app_label="auth", content_type__model__in=("user", "
 def ensure_roles(**_: Any) -> None:
     """Makes the three groups, or brings their permissions up to date; runs after every migration."""
     _grant(VIEWER, _OURS & Q(codename__startswith="view_") & ~Q(codename="view_apikey"))
-    _grant(OPERATOR, _OURS & (Q(codename__startswith="view_") | Q(codename="operate_breaker")))
+    _grant(OPERATOR, _OURS & (Q(codename__startswith="view_") | Q(codename__startswith="operate_")))
     _grant(ADMINISTRATOR, _OURS | _ACCOUNTS)
 
 

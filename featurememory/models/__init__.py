@@ -12,7 +12,7 @@ from featurememory.models.breaker import (
 )
 from featurememory.models.health import HealthSnapshot, ProcessRecord
 from featurememory.models.operation import Operation
-from featurememory.models.pattern import FeatureSpace, Pattern, WarmUpVector
+from featurememory.models.pattern import FeatureSpace, Pattern, PatternMap, WarmUpVector
 from featurememory.models.rollup import Rollup, RollupMark, Series
 from featurememory.models.source import Source
 
@@ -30,6 +30,7 @@ __all__ = [
     "LocalTransition",
     "Operation",
     "Pattern",
+    "PatternMap",
     "ProcessRecord",
     "Rollup",
     "RollupMark",
