@@ -46,6 +46,10 @@ CAUSES = {
     "reset": "Reset by an operator",
     "fleet": "It followed the fleet",
 }
+PATTERN_MARKS = {
+    "pinned": Look("Pinned", "pin", "ok", "never makes room for others"),
+    "provisional": Look("Provisional", "half", "off", "seen too seldom to be more than a guess"),
+}
 OUTCOMES = {
     "success": Look("Success", "check", "ok"),
     "error": Look("Error", "stop", "bad"),

@@ -91,7 +91,7 @@ def remove_pattern(id: int, *, actor: str, reason: str, request_id: UUID | None 
         _audit(_Act("pattern.remove", actor, reason, request_id), pattern, _for_audit(pattern), {})
 
 
-def was_done(request_id: UUID | None) -> bool:
+def _was_done(request_id: UUID | None) -> bool:
     """Whether an act was given under this id before."""
     return request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists()
 
@@ -99,10 +99,10 @@ def was_done(request_id: UUID | None) -> bool:
 def _lock(id: int, request_id: UUID | None) -> tuple[FeatureSpace, Pattern] | None:
     """The space, locked and in a new revision, and the pattern as it stands under that lock; None where the act was
     done before under the same id."""
-    if was_done(request_id):
+    if _was_done(request_id):
         return None
     space = lock_space(find_pattern(id).space.name)
-    if was_done(request_id):  # while the lock was waited for
+    if _was_done(request_id):  # while the lock was waited for
         return None
     pattern = Pattern.objects.filter(pk=id).first()
     if space is None or pattern is None:

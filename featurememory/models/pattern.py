@@ -55,6 +55,11 @@ class PatternMap(models.Model):
         return str(self.space)
 
 
+def name_of(pattern: int, label: str) -> str:
+    """What people read: its label, else its number within its space."""
+    return label or f"Pattern {pattern % PATTERNS_A_SPACE}"
+
+
 class Pattern(models.Model):
     """A recurring kind of input. `id` holds the space's number too, so that a pattern that went is never confused with
     a later one."""
@@ -93,7 +98,7 @@ class Pattern(models.Model):
 
     @property
     def name(self) -> str:
-        return self.label or f"Pattern {self.number}"
+        return name_of(self.id, self.label)
 
     @property
     def provisional(self) -> bool:
