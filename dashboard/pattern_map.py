@@ -68,11 +68,18 @@ class PatternMap:
 
 def draw_map(space: FeatureSpace, total: int) -> PatternMap:
     """Up to MOST patterns, the most seen; one query."""
+    from featurememory.core.patterns import PROVISIONAL_BELOW
+
     points = _points(_most_seen(space, MOST))
     pinned = [each for each in points if "pinned" in each.kind]
     provisional = [each for each in points if each.kind == "provisional"]
     sorts = (
-        Sort("seen often enough", "pattern", "circle", [each for each in points if not each.kind]),
+        Sort(
+            f"seen {PROVISIONAL_BELOW} times or more",
+            "pattern",
+            "circle",
+            [each for each in points if not each.kind],
+        ),
         Sort("provisional", "provisional", "circle-open", provisional),
         Sort("pinned", "pinned", "diamond", pinned),
     )

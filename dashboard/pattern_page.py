@@ -35,6 +35,12 @@ class PatternPage:
     chart: PatternMap
 
     @property
+    def share(self) -> float:
+        """Of the vectors that its space has taken in."""
+        pattern = self.row.pattern
+        return min(pattern.count / max(pattern.space.seen, 1), 1.0)
+
+    @property
     def reach(self) -> float:
         """The distance from its middle up to which an input belongs to it."""
         return 1 - self.tau

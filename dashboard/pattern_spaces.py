@@ -18,13 +18,12 @@ TIGHT, LOOSE = 0.4, 0.8
 
 @dataclass(frozen=True, slots=True)
 class SpaceFigures:
-    """What a calibrated space holds. `tau` is the cosine from which on two of its vectors are the same pattern."""
+    """What a calibrated space holds."""
 
     patterns: int
     provisional: int
     pinned: int
     newest: Pattern | None
-    tau: float
 
 
 def read_spaces() -> list[FeatureSpace]:
@@ -40,7 +39,7 @@ def choose_space(spaces: Sequence[FeatureSpace], name: str) -> FeatureSpace | No
 
 
 def read_figures(space: FeatureSpace) -> SpaceFigures:
-    """Five queries, each from an index."""
+    """Four queries, each from an index."""
     from featurememory.core.patterns import PROVISIONAL_BELOW
 
     patterns = Pattern.objects.filter(space=space)
@@ -49,7 +48,6 @@ def read_figures(space: FeatureSpace) -> SpaceFigures:
         provisional=patterns.filter(count__lt=PROVISIONAL_BELOW).count(),
         pinned=patterns.filter(pinned=True).count(),
         newest=patterns_of(space).first(),
-        tau=read_tau(space),
     )
 
 
@@ -60,7 +58,7 @@ def patterns_of(space: FeatureSpace) -> QuerySet[Pattern]:
 
 
 def read_tau(space: FeatureSpace) -> float:
-    """One query."""
+    """The cosine from which on two vectors of a calibrated space are the same pattern; one query."""
     tau: float | None = FeatureSpace.objects.values_list("calibration__tau", flat=True).get(pk=space.pk)
     return 1.0 if tau is None else tau
 

@@ -126,6 +126,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def pattern_name(number: int, label: str) -> str:
+    """In the middle of a sentence: "pattern 17", or its label in quotes."""
+    return f"“{label}”" if label else f"pattern {number}"
+
+
 def listed(names: list[str], most: int = 3) -> str:
     """ "a", "a and b", "a, b, c and 4 more"."""
     if len(names) > most:

@@ -15,7 +15,7 @@ from dashboard import words
 from dashboard.charts import Chart, Value
 from dashboard.pattern_map import PatternMap
 from dashboard.pattern_rows import Filter
-from featurememory.models import FeatureSpace
+from featurememory.models import FeatureSpace, Pattern
 
 register = template.Library()
 register.filter("duration", words.duration)
@@ -62,6 +62,11 @@ def share_tone(failed: float | None) -> str:
 @register.filter
 def plural_of(number: int, one: str) -> str:
     return words.plural(number, one)
+
+
+@register.filter
+def named(pattern: Pattern) -> str:
+    return words.pattern_name(pattern.number, pattern.label)
 
 
 @register.simple_tag

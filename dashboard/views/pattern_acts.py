@@ -17,7 +17,7 @@ from dashboard.pattern_page import read_nearest, read_pattern
 from dashboard.pattern_spaces import read_tau
 from dashboard.views.breaker_acts import tell
 from dashboard.views.signed_in import signed_in
-from dashboard.words import plural
+from dashboard.words import pattern_name, plural
 from featurememory.circuit_breaker.operator_actions import Done, ReasonForm
 from featurememory.core.errors import UnknownPattern
 from featurememory.models import AuditEntry, FeatureSpace, Pattern
@@ -77,7 +77,7 @@ def merge(request: HttpRequest, id: int) -> HttpResponse:
         )
     except UnknownPattern as gone:
         raise Http404(str(gone)) from None
-    text = f"{pattern.name} was merged into this one, which has now seen {plural(kept.count, 'vector')}."
+    text = f"{_named(pattern)} was merged into this one, which has now seen {plural(kept.count, 'vector')}."
     tell(request, Done(text, True))
     return redirect("pattern", kept.pk)
 
@@ -97,7 +97,7 @@ def forget(request: HttpRequest, id: int) -> HttpResponse:
         remove_pattern(id, actor=request.user.get_username(), **form.cleaned_data)
     except UnknownPattern as gone:
         raise Http404(str(gone)) from None
-    tell(request, Done(f"{pattern.name} was forgotten. Inputs like it make a new pattern.", True))
+    tell(request, Done(f"{_named(pattern)} was forgotten. Inputs like it make a new pattern.", True))
     return redirect(_list_of(id))
 
 
@@ -112,6 +112,12 @@ def _still_there(request: HttpRequest, id: int) -> Pattern | HttpResponse:
                 redirect("pattern", int(done.subject)) if done.subject != str(id) else redirect(_list_of(id))
             )
     return read_pattern(id)
+
+
+def _named(pattern: Pattern) -> str:
+    """At the beginning of a sentence."""
+    name = pattern_name(pattern.number, pattern.label)
+    return name[0].upper() + name[1:]
 
 
 def _list_of(id: int) -> str:

@@ -6,7 +6,7 @@ import csv
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import condition, require_safe
@@ -19,18 +19,19 @@ from dashboard.pattern_spaces import (
     patterns_of,
     read_figures,
     read_spaces,
+    read_tau,
     warm_up_words,
     ways_to_send,
 )
 from dashboard.views.signed_in import is_refresh, signed_in
-from featurememory.models import FeatureSpace, Pattern
+from featurememory.models import FeatureSpace
 
 
 @require_safe
 @signed_in
 def patterns(request: HttpRequest) -> HttpResponse:
-    """`?space=speech-3&kind=pinned&text=drums&order=seen`; the refresh gets figures and rows alone, and turns the whole
-    page over when what it was `waiting` for has come."""
+    """`?space=speech-3&kind=pinned&text=drums&order=seen`; the refresh gets the rows alone, and turns the whole page
+    over when what it was `waiting` for has come."""
     spaces = read_spaces()
     space = _chosen(request, spaces)
     waits = "first" if space is None else "" if space.version else "calibrating"
@@ -39,20 +40,17 @@ def patterns(request: HttpRequest) -> HttpResponse:
     if space is None or waits:
         return _wait(request, spaces, space, waits)
     chosen = Filter.read(request.GET)
-    figures = read_figures(space)
-    context = {
-        "spaces": spaces,
-        "space": space,
-        "figures": figures,
-        "page": list_patterns(space, chosen, figures.tau),
-        "chosen": chosen,
-        "here": chosen.query(space),
-        "kinds": KINDS.items(),
-        "orders": ORDERS.items(),
-    }
+    page = list_patterns(space, chosen, read_tau(space))
+    context = {"space": space, "page": page, "chosen": chosen}
     if is_refresh(request):
-        return render(request, "patterns/_patterns.html", context)
-    return render(request, "patterns/patterns.html", context | {"chart": draw_map(space, figures.patterns)})
+        return render(request, "patterns/_rows.html", context)
+    context |= {"spaces": spaces, "kinds": KINDS.items(), "orders": ORDERS.items(), **_drawn(space)}
+    return render(request, "patterns/patterns.html", context)
+
+
+def _drawn(space: FeatureSpace) -> dict[str, Any]:
+    figures = read_figures(space)
+    return {"figures": figures, "chart": draw_map(space, figures.patterns)}
 
 
 def _wait(
@@ -71,7 +69,7 @@ def _wait(
 
 def _chosen(request: HttpRequest, spaces: list[FeatureSpace]) -> FeatureSpace | None:
     """The space that the address names; the likeliest where it names none."""
-    name = request.GET.get("space", "")
+    name = _name(request)
     space = choose_space(spaces, name)
     if space is None and name:
         raise Http404(f"There is no feature space {name!r}.")
@@ -79,11 +77,9 @@ def _chosen(request: HttpRequest, spaces: list[FeatureSpace]) -> FeatureSpace | 
 
 
 def _map_tag(request: HttpRequest) -> str | None:
-    """Changes with each change of the space's patterns; one query."""
-    name = request.GET.get("space", "").replace("\0", "")
-    seen = (
-        FeatureSpace.objects.filter(name=name, version__gt=0).values_list("pk", "version", "revision").first()
-    )
+    """Changes with each change of the space or its patterns; one query."""
+    spaces = FeatureSpace.objects.filter(name=_name(request), version__gt=0)
+    seen = spaces.values_list("pk", "version", "revision", "seen", "refused").first()
     return f'"map-{"-".join(map(str, seen))}"' if seen else None
 
 
@@ -91,10 +87,9 @@ def _map_tag(request: HttpRequest) -> str | None:
 @signed_in
 @condition(etag_func=_map_tag)
 def pattern_map(request: HttpRequest) -> HttpResponse:
-    """`?space=`: the map, for the refresh; not even drawn while no pattern has changed."""
+    """`?space=`: figures and map, for the refresh; not even read while no pattern has changed."""
     space = _calibrated(request)
-    chart = draw_map(space, Pattern.objects.filter(space=space).count())
-    return render(request, "patterns/_map.html", {"space": space, "chart": chart})
+    return render(request, "patterns/_map_part.html", {"space": space, **_drawn(space)})
 
 
 @require_safe
@@ -115,13 +110,12 @@ def pattern_map_csv(request: HttpRequest) -> HttpResponse:
 
 
 def _calibrated(request: HttpRequest) -> FeatureSpace:
-    space = FeatureSpace.objects.defer("calibration").filter(
-        name=request.GET.get("space", "").replace("\0", ""), version__gt=0
-    )
-    found = space.first()
-    if found is None:
-        raise Http404("There is no calibrated feature space of this name.")
-    return found
+    spaces = FeatureSpace.objects.defer("calibration")
+    return get_object_or_404(spaces, name=_name(request), version__gt=0)
+
+
+def _name(request: HttpRequest) -> str:
+    return request.GET.get("space", "").replace("\0", "")
 
 
 @require_safe
