@@ -136,8 +136,10 @@ def _figure(sorts: Sequence[Sort]) -> dict[str, Any]:
 
 
 def _trace(sort: Sort) -> dict[str, Any]:
-    opened = ["-open" if "provisional" in point.kind else "" for point in sort.points]
-    mixed = sort.symbol == "diamond" and any(opened)
+    symbols = [sort.symbol] * len(sort.points)
+    if sort.symbol == "diamond":
+        symbols = ["diamond-open" if "provisional" in point.kind else "diamond" for point in sort.points]
+    larger = 5 if sort.symbol in ("star", "diamond") else 0
     return {
         "type": "scatter",
         "mode": "markers",
@@ -149,12 +151,10 @@ def _trace(sort: Sort) -> dict[str, Any]:
         "text": [_hover(point) for point in sort.points],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
-            "symbol": [sort.symbol + each for each in opened] if mixed else sort.symbol,
-            "size": [
-                _size(point.seen) + (5 if sort.symbol in ("star", "diamond") else 0) for point in sort.points
-            ],
+            "symbol": symbols,
+            "size": [_size(point.seen) + larger for point in sort.points],
             "opacity": 0.8,
-            "line": {"width": 2 if sort.symbol.endswith("-open") else 1},
+            "line": {"width": [2 if each.endswith("-open") else 1 for each in symbols]},
         },
     }
 

@@ -1,4 +1,4 @@
-"""All that the page of one pattern shows, read at one moment."""
+"""All that the page of one pattern shows."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class NearPattern:
 
 
 @dataclass(frozen=True, slots=True)
-class PatternPage:
+class PatternFacts:
+    """What the page asks for again and again."""
+
     row: PatternRow
     tau: float
-    nearest: tuple[NearPattern, ...]
     operations: tuple[tuple[Look, Operation], ...]
-    chart: PatternMap
 
     @property
     def share(self) -> float:
@@ -46,19 +46,26 @@ class PatternPage:
         return 1 - self.tau
 
 
-def read_pattern_page(pattern: Pattern) -> PatternPage:
-    """Eight queries, and what this process has not read yet of the space's patterns."""
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """What the page shows as of its loading: it may take reading all of a space."""
+
+    nearest: tuple[NearPattern, ...]
+    chart: PatternMap
+
+
+def read_facts(pattern: Pattern) -> PatternFacts:
+    """Two queries."""
     tau = read_tau(pattern.space)
+    operations = find_operations(count=OPERATIONS_SHOWN, pattern=pattern.pk)
+    return PatternFacts(show(pattern, tau), tau, tuple((OUTCOMES[each.outcome], each) for each in operations))
+
+
+def read_neighbourhood(pattern: Pattern, tau: float) -> Neighbourhood:
+    """Five queries, and those of `read_nearest`."""
     nearest = read_nearest(pattern, tau)
     total = Pattern.objects.filter(space=pattern.space).count()
-    operations = find_operations(count=OPERATIONS_SHOWN, pattern=pattern.pk)
-    return PatternPage(
-        row=show(pattern, tau),
-        tau=tau,
-        nearest=nearest,
-        operations=tuple((OUTCOMES[each.outcome], each) for each in operations),
-        chart=draw_around(pattern, {near.pattern.pk for near in nearest}, total),
-    )
+    return Neighbourhood(nearest, draw_around(pattern, {near.pattern.pk for near in nearest}, total))
 
 
 def read_pattern(id: int) -> Pattern:
@@ -68,7 +75,7 @@ def read_pattern(id: int) -> Pattern:
 
 
 def read_nearest(pattern: Pattern, tau: float) -> tuple[NearPattern, ...]:
-    """The most similar first; two queries, and what this process has not read yet of the space's patterns."""
+    """The most similar first; two queries, and what the registry has to read."""
     from featurememory.core.registry import spaces
 
     found = dict(spaces().nearest_to(pattern.space.name, pattern.pk, NEAREST_SHOWN))

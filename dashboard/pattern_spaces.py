@@ -92,7 +92,8 @@ from featurememory import FeatureMemory
 memory = FeatureMemory("BASE", api_key="fm_...")
 vector = [0.12, -1.7, 3.4]   # what describes the input: an embedding, sizes, counts
 with memory.operation("transcription", model="whisper", features=vector, space="speech-3"):
-    transcribe(clip)"""
+    words = sum(vector)      # your model
+memory.flush()"""
 _CURL = """\
 curl -sS BASE/api/v1/patterns/recognize \\
   -H "Authorization: Bearer $FEATUREMEMORY_API_KEY" -H "Content-Type: application/json" \\

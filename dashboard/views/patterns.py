@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import condition, require_safe
 
 from dashboard.pattern_map import draw_map
-from dashboard.pattern_page import read_pattern, read_pattern_page
+from dashboard.pattern_page import read_facts, read_neighbourhood, read_pattern
 from dashboard.pattern_rows import KINDS, ORDERS, Filter, list_patterns
 from dashboard.pattern_spaces import (
     choose_space,
@@ -121,8 +121,11 @@ def _name(request: HttpRequest) -> str:
 @require_safe
 @signed_in
 def pattern(request: HttpRequest, id: int) -> HttpResponse:
-    """One pattern: what it is, what is like it, what came of it."""
+    """One pattern: what it is, what came of it, what is like it; the refresh gets all but the last."""
     found = read_pattern(id)
-    context = {"page": read_pattern_page(found), "pattern": found, "space": found.space}
-    template = "patterns/_pattern.html" if is_refresh(request) else "patterns/pattern.html"
-    return render(request, template, context)
+    facts = read_facts(found)
+    context = {"facts": facts, "pattern": found, "space": found.space}
+    if is_refresh(request):
+        return render(request, "patterns/_pattern.html", context)
+    context |= {"around": read_neighbourhood(found, facts.tau)}
+    return render(request, "patterns/pattern.html", context)

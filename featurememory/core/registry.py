@@ -31,6 +31,7 @@ from featurememory.core.storage import (
     keep_plane,
     lock_space,
     make_missing_spaces,
+    nearest_stored,
     read_patterns,
     read_plane,
     remove_patterns,
@@ -70,10 +71,16 @@ class SpaceRegistry:
             return known.caught_up(row).look_up(features)
 
     def nearest_to(self, name: str, pattern: int, count: int) -> list[Neighbour]:
-        """The patterns most similar to one of a calibrated space, the most similar first; none where it is gone."""
+        """The patterns most similar to one of a calibrated space, the most similar first; none where it is gone.
+
+        A process that has had no use for the space yet compares what is stored: that takes a tenth of a second for
+        10,000 patterns of 768 dimensions, reading all of them into memory and a graph takes seconds.
+        """
         known, row = self._of(name), find_space(name)
         with known.lock:
-            return known.caught_up(row).nearest_to(pattern, count)
+            if known.is_in_use:
+                return known.caught_up(row).nearest_to(pattern, count)
+        return nearest_stored(row, pattern, count)
 
     def learn_one(self, name: str, values: Sequence[float], now: datetime) -> Learned:
         """In a transaction of its own. ValidationError; ResourceConstraintError where there is no room for the
@@ -161,6 +168,10 @@ class _KnownSpace:
         self.revision = -1
         self._recognizer: Recognizer | None = None
         self._plane: Plane | None = None
+
+    @property
+    def is_in_use(self) -> bool:
+        return self._recognizer is not None
 
     def caught_up(self, row: FeatureSpace) -> Recognizer:
         """The recognizer, not behind `row`."""
