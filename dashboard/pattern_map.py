@@ -16,8 +16,8 @@ from dashboard.words import plural
 from featurememory.models import FeatureSpace, Pattern
 from featurememory.models.pattern import name_of
 
-MOST = 1_000
-AROUND = 300
+MOST = 500
+AROUND = 200
 """Patterns drawn around one that the map is about."""
 _ROUNDED_TO = 0.1
 _KINDS = {
