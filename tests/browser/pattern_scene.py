@@ -19,9 +19,9 @@ LABELS = {1: "rain on a tin roof", 2: "speech, one voice", 5: "<b>drums</b> & ba
 PINNED = (2, 9)
 
 
-def learn_patterns(now: datetime) -> None:
-    """Over the last hours, and the newest operations belong to patterns."""
-    chance = np.random.default_rng(11)
+def learn_patterns(now: datetime, seed: int = 11) -> None:
+    """Over the last hours, and the newest operations belong to patterns; with another seed other kinds come too."""
+    chance = np.random.default_rng(seed)
     families = chance.normal(size=(5, DIMENSION)) * 1.6
     centres = families[chance.integers(0, 5, KINDS)] + chance.normal(size=(KINDS, DIMENSION))
     kinds = np.minimum(chance.zipf(1.35, VECTORS) - 1, KINDS - 1)
