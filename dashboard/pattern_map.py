@@ -53,17 +53,8 @@ class PatternMap:
     figure: dict[str, Any]
     points: tuple[Point, ...]
     """The most seen first."""
-    total: int
-    """Patterns of the space."""
-
-    @property
-    def is_cut(self) -> bool:
-        return len(self.points) < self.total
-
-    @property
-    def words(self) -> str:
-        drawn = plural(len(self.points), "pattern")
-        return f"the {len(self.points):,} most seen of {self.total:,} patterns" if self.is_cut else drawn
+    words: str
+    """Which patterns these are."""
 
 
 def draw_map(space: FeatureSpace, total: int) -> PatternMap:
@@ -83,7 +74,10 @@ def draw_map(space: FeatureSpace, total: int) -> PatternMap:
         Sort("provisional", "provisional", "circle-open", provisional),
         Sort("pinned", "pinned", "diamond", pinned),
     )
-    return PatternMap(_figure(sorts), tuple(points), total)
+    words = plural(total, "pattern")
+    if total > len(points):
+        words = f"the {len(points):,} most seen of {words}"
+    return PatternMap(_figure(sorts), tuple(points), words)
 
 
 def draw_around(pattern: Pattern, nearest: Collection[int], total: int) -> PatternMap:
@@ -101,7 +95,10 @@ def draw_around(pattern: Pattern, nearest: Collection[int], total: int) -> Patte
         Sort(pattern.name, "here", "star", [each for each in points if each.id == pattern.pk]),
     )
     points.sort(key=lambda each: -each.seen)
-    return PatternMap(_figure(sorts), tuple(points), total)
+    words = plural(total, "pattern")
+    if total > len(points):
+        words = f"it, its nearest and the {AROUND} most seen of {words}"
+    return PatternMap(_figure(sorts), tuple(points), words)
 
 
 def _most_seen(space: FeatureSpace, most: int) -> Iterable[tuple[int, str, bool, int, float, float]]:

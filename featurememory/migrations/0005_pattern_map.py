@@ -1,15 +1,15 @@
 import django.db.models.deletion
-import numpy as np
 from django.db import migrations, models
-
-from featurememory.core.projection import principal_plane
-from featurememory.core.spaces import vector_from_bytes
 
 _ROWS_AT_ONCE = 500
 
 
 def draw_maps(apps, schema_editor):
     """Spaces calibrated before there were maps have lost their first vectors: the oldest patterns give the plane."""
+    import numpy as np
+
+    from featurememory.core.projection import principal_plane
+
     pattern_map = apps.get_model("featurememory", "PatternMap")
     pattern = apps.get_model("featurememory", "Pattern")
     for space in (
@@ -28,6 +28,8 @@ def draw_maps(apps, schema_editor):
 
 
 def _centroids(rows):
+    from featurememory.core.spaces import vector_from_bytes
+
     return [vector_from_bytes(bytes(row.centroid)) for row in rows]
 
 
