@@ -48,7 +48,7 @@ class PatternFacts:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """What the page shows as of its loading: it may take reading all of a space."""
+    """What the page shows as of its loading: in a process that had no use for the space yet it takes reading it."""
 
     nearest: tuple[NearPattern, ...]
     chart: PatternMap

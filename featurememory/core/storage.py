@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 
 import numpy as np
 from django.db.models import F, QuerySet
 
 from featurememory.core import patterns
 from featurememory.core.errors import UnknownPattern, UnknownSpace
-from featurememory.core.index import Neighbour
 from featurememory.core.projection import Plane
 from featurememory.core.spaces import vector_from_bytes, vector_to_bytes
 from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import FeatureSpace, Pattern, PatternMap
 from featurememory.models.pattern import PATTERNS_A_SPACE
 
-_ROWS_AT_ONCE = 1_000
 _LEARNED = ["centroid", "count", "spread", "x", "y", "visits", "seen_at", "last_seen", "revision"]
 
 
@@ -67,23 +64,6 @@ def read_patterns(space: FeatureSpace, after: int = -1) -> Iterable[patterns.Pat
     """Those that changed after revision `after`, as values."""
     rows: QuerySet[Pattern] = Pattern.objects.filter(space=space, revision__gt=after)
     return map(value_of, rows.order_by("id").iterator(1_000))
-
-
-def nearest_stored(space: FeatureSpace, pattern: int, count: int) -> list[Neighbour]:
-    """The patterns most similar to one, the most similar first, by reading all of the space; none where it is gone."""
-    centroids = Pattern.objects.filter(space=space).values_list("pk", "centroid")
-    itself = centroids.filter(pk=pattern).first()
-    if itself is None:
-        return []
-    unit = vector_from_bytes(bytes(itself[1]))
-    others = centroids.exclude(pk=pattern).order_by().iterator(_ROWS_AT_ONCE)
-    found: list[Neighbour] = []
-    while rows := list(islice(others, _ROWS_AT_ONCE)):
-        units = vector_from_bytes(b"".join(centroid for _, centroid in rows)).reshape(len(rows), -1)
-        similarities = (units @ unit).tolist()
-        found += [Neighbour(id, similarity) for (id, _), similarity in zip(rows, similarities, strict=True)]
-        found = sorted(found, key=lambda each: (-each.similarity, each.id))[:count]
-    return found
 
 
 def keep_plane(space: FeatureSpace, plane: Plane) -> None:
