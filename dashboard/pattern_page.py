@@ -76,7 +76,7 @@ def read_pattern(id: int) -> Pattern:
 
 def read_nearest(pattern: Pattern, tau: float) -> tuple[NearPattern, ...]:
     """The most similar first; two queries, and what the registry has to read."""
-    from featurememory.core.registry import spaces
+    from featurememory.integration.spaces import spaces
 
     found = dict(spaces().nearest_to(pattern.space.name, pattern.pk, NEAREST_SHOWN))
     rows = Pattern.objects.defer("centroid").in_bulk(list(found))

@@ -44,6 +44,7 @@ class Configuration:
     max_breakers: int
     max_spaces: int
     max_patterns: int
+    max_studies: int
     max_age_days: int
     otlp_content: bool
     log_level: str
@@ -93,6 +94,7 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         max_breakers=read(prefix + "MAX_BREAKERS", _whole(1, 100_000), 1_000),
         max_spaces=read(prefix + "MAX_SPACES", _whole(1, 1_000), 100),
         max_patterns=read(prefix + "MAX_PATTERNS", _whole(1, 1_000_000), 10_000),
+        max_studies=read(prefix + "MAX_STUDIES", _whole(1, 10_000), 500),
         max_age_days=read(prefix + "MAX_AGE_DAYS", _whole(1, 3_650), 30),
         otlp_content=read(prefix + "OTLP_CONTENT", _yes_or_no, False),
         log_level=read(prefix + "LOG_LEVEL", _level, "INFO"),

@@ -13,6 +13,7 @@ class Lock(IntEnum):
     SERIES = 0x5E71E5
     BREAKERS = 0xB2EAE2
     SPACES = 0x5FACE5
+    STUDIES = 0x57D1E5
 
 
 def be_alone_with(lock: Lock) -> None:

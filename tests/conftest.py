@@ -48,8 +48,9 @@ def _forget_process_state() -> Iterator[None]:
     yield
     assert close_intake(10), "the writer did not end"
     KEYS.forget()
-    if registry := sys.modules.get("featurememory.core.registry"):
-        registry.spaces.cache_clear()
+    for module, of_process in (("integration.spaces", "spaces"), ("optimization.registry", "studies")):
+        if loaded := sys.modules.get(f"featurememory.{module}"):
+            getattr(loaded, of_process).cache_clear()
     LOOKS.forget()
 
 

@@ -56,7 +56,7 @@ def change(request: HttpRequest, id: int) -> HttpResponse:
 @act
 def merge(request: HttpRequest, id: int) -> HttpResponse:
     """Into another; `?into=17` proposes it. Leads to the one that stays."""
-    from featurememory.core.operator_actions import merge_pattern
+    from featurememory.integration.pattern_actions import merge_pattern
 
     pattern = _still_there(request, id)
     if isinstance(pattern, HttpResponse):
@@ -85,7 +85,7 @@ def merge(request: HttpRequest, id: int) -> HttpResponse:
 @act
 def forget(request: HttpRequest, id: int) -> HttpResponse:
     """Leads to the list of its space."""
-    from featurememory.core.operator_actions import remove_pattern
+    from featurememory.integration.pattern_actions import remove_pattern
 
     pattern = _still_there(request, id)
     if isinstance(pattern, HttpResponse):

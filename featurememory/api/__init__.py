@@ -12,9 +12,12 @@ from featurememory.api import (
     breaker_followers,
     breakers,
     health,
+    learning,
     operations,
+    optimizations,
     patterns,
     problems,
+    recommendations,
 )
 from featurememory.api.document import complete_document
 
@@ -49,5 +52,8 @@ api.add_router("/breaker-configurations", breaker_configurations.router, tags=["
 api.add_router("/breaker-followers", breaker_followers.router, tags=["breakers"])
 api.add_router("/patterns", patterns.router, tags=["patterns"])
 api.add_router("/feature-spaces", patterns.spaces_router, tags=["patterns"])
+api.add_router("/recommendations", recommendations.router, tags=["learning"])
+api.add_router("/optimizations", optimizations.router, tags=["learning"])
+api.add_router("/learning", learning.router, tags=["learning"])
 api.add_router("", health.router, tags=["health"])
 problems.register(api)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from featurememory.api.auth import ScopedKey
+from featurememory.api.auth import ScopedKey, actor_of
 from featurememory.api.document import takes_json
 from featurememory.api.intake import OPERATIONS, SCOPE, django_view
 from featurememory.api.problems import Problem, ProblemError
-from featurememory.ingestion.operations import Moment, OperationBatch, StorableText
+from featurememory.ingestion.operations import FieldError, Moment, OperationBatch, StorableText
 from featurememory.ingestion.receive import BatchAnswer
 from featurememory.models import Operation
 from featurememory.observability.operations import find_operations
+from featurememory.optimization.feedback import take_feedback
 
 router = Router()
 _receive = django_view(OPERATIONS)
@@ -115,6 +117,43 @@ def get_operation(request: HttpRequest, operation_id: UUID) -> Operation:
     if operation is None:
         raise ProblemError(404, "unknown_operation", "Not found", f"No operation has the id {operation_id}.")
     return operation
+
+
+class FeedbackBody(Schema):
+    """What became clear after the operation was over: one of both, or both."""
+
+    score: float | None = Field(None, ge=0, le=1, description="How good the result was.")
+    outcome: Literal["error"] | None = Field(None, description="`error`: it was no good after all.")
+
+
+class FeedbackAnswer(Schema):
+    operation: OperationView
+    taught: bool = Field(
+        description="Whether something was learned from it: not where the objective needs no score, or nobody asked "
+        "for recommendations."
+    )
+
+
+@router.post(
+    "/{uuid:operation_id}/feedback", auth=ScopedKey(SCOPE),
+    response={200: FeedbackAnswer, 400: Problem, 401: Problem, 403: Problem, 404: Problem, 409: Problem, 422: Problem},
+    summary="Say how good an operation was",
+)  # fmt: skip
+def post_feedback(request: HttpRequest, operation_id: UUID, body: FeedbackBody) -> dict[str, Any]:
+    """Once for each operation, after it was stored (404 until then); it teaches as if it had come with it."""
+    if body.score is None and body.outcome is None:
+        raise ProblemError(
+            422, "invalid", "The request has wrong values", "Wrong: score.",
+            [FieldError(field="score", code="missing", message="give a score in [0, 1], an outcome, or both")],
+        )  # fmt: skip
+    heard = take_feedback(
+        operation_id,
+        actor=actor_of(request),
+        now=timezone.now(),
+        score=body.score,
+        outcome=body.outcome or "",
+    )
+    return {"operation": heard.operation, "taught": heard.taught}
 
 
 def _cursor(last: Operation) -> str:

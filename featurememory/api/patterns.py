@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from featurememory.core.recognizer import Recognition
 
 router = Router()
+_SHOWN = 5
 spaces_router = Router()
 
 
@@ -146,7 +147,7 @@ def list_spaces(request: HttpRequest) -> dict[str, Any]:
 )  # fmt: skip
 def recognize(request: HttpRequest, body: RecognizeBody) -> RecognitionView:
     """Nothing changes, unless it is to `learn`; operations that come with features are learned anyway."""
-    from featurememory.core.registry import spaces
+    from featurememory.integration.spaces import spaces
 
     if not body.learn:
         return _view(spaces().recognise(body.space, body.features))
@@ -160,7 +161,7 @@ def _view(found: Recognition | None, learned: int | None = None) -> RecognitionV
         return RecognitionView(
             verdict="calibrating", pattern=None, novel=False, similarity=None, confidence=0.0, nearest=[]
         )
-    ids = [near.id for near in found.nearest]
+    ids = [near.id for near in found.nearest[:_SHOWN]]
     labels = dict(Pattern.objects.filter(pk__in=ids).exclude(label="").values_list("pk", "label"))
     return RecognitionView(
         verdict=found.verdict,
@@ -170,7 +171,7 @@ def _view(found: Recognition | None, learned: int | None = None) -> RecognitionV
         confidence=found.confidence,
         nearest=[
             Near(pattern=near.id, label=labels.get(near.id, ""), similarity=near.similarity)
-            for near in found.nearest
+            for near in found.nearest[:_SHOWN]
         ],
     )
 
@@ -220,7 +221,7 @@ def patch_pattern(request: HttpRequest, pattern_id: int, body: PatternChange) ->
 )  # fmt: skip
 def merge(request: HttpRequest, pattern_id: int, body: MergeBody) -> Pattern:
     """What it has seen is added to the other, and it goes. Operations keep the pattern they were given."""
-    from featurememory.core.operator_actions import merge_pattern
+    from featurememory.integration.pattern_actions import merge_pattern
 
     return merge_pattern(pattern_id, body.into, actor=actor_of(request), reason=body.reason)
 
@@ -231,7 +232,7 @@ def merge(request: HttpRequest, pattern_id: int, body: MergeBody) -> Pattern:
 )  # fmt: skip
 def delete_pattern(request: HttpRequest, pattern_id: int, why: Query[RemovalReason]) -> Status[None]:
     """Inputs like it make a new one."""
-    from featurememory.core.operator_actions import remove_pattern
+    from featurememory.integration.pattern_actions import remove_pattern
 
     remove_pattern(pattern_id, actor=actor_of(request), reason=why.reason)
     return Status(204, None)

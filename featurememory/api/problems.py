@@ -27,6 +27,13 @@ from featurememory.errors import (
     ValidationError,
 )
 from featurememory.ingestion.operations import FIELD_ADVICE, FieldError, printable
+from featurememory.optimization.errors import (
+    FeedbackRefused,
+    UnknownOperation,
+    UnknownOptimization,
+    UnknownRecommendation,
+    UnknownStudy,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +90,11 @@ def register(api: NinjaAPI) -> None:
         UnknownBreaker: _unknown,
         UnknownSpace: _unknown,
         UnknownPattern: _unknown,
+        UnknownOptimization: _unknown,
+        UnknownRecommendation: _unknown,
+        UnknownStudy: _unknown,
+        UnknownOperation: _unknown,
+        FeedbackRefused: _refused_feedback,
         ResourceConstraintError: _no_room,
         Http404: _not_found,
         HttpError: _http_error,
@@ -168,6 +180,10 @@ def _epoch_passed(request: HttpRequest, passed: EpochPassed) -> HttpResponse:
 
 def _unknown(request: HttpRequest, unknown: FeatureMemoryError) -> HttpResponse:
     return _respond(request, ProblemError(404, unknown.code, "Not found", str(unknown)))
+
+
+def _refused_feedback(request: HttpRequest, refused: FeedbackRefused) -> HttpResponse:
+    return _respond(request, ProblemError(409, refused.code, "The feedback cannot be taken", str(refused)))
 
 
 def _no_room(request: HttpRequest, full: ResourceConstraintError) -> HttpResponse:

@@ -107,6 +107,11 @@ class Fleet:
         self._kept[breaker.name] = (breaker, machine)
         return machine
 
+    def troubled(self, names: Iterable[str]) -> set[str]:
+        """Those of the named breakers that were observed last and do not stand closed by their own account."""
+        kept = ((name, self._kept.get(name)) for name in names)
+        return {name for name, each in kept if each and each[0].computed_state != Breaker.State.CLOSED}
+
     def forget(self) -> None:
         """After a transaction that was rolled back: what is kept has seen what never happened."""
         self._kept.clear()

@@ -20,7 +20,8 @@ Verdict = Literal["match", "ambiguous", "novel"]
 
 AMBIGUOUS_BELOW = 0.05
 """A margin, in the space's own units, by which chance might have put another pattern first."""
-SHOWN = 5
+SHOWN = 16
+"""Of the nearest patterns: those that may teach it something."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,8 @@ class Recognition:
     """The vector as it was compared."""
     signs: Signs
     """What the confidence was made from; `confirm` takes it back."""
+    threshold: float
+    """The cosine from which on the space recognises."""
 
     @property
     def pattern(self) -> int | None:
@@ -95,6 +98,7 @@ class Recognizer:
             self.confidence.of(signs) if nearest else 0.0,
             unit,
             signs,
+            self.space.tau,
         )
 
     def nearest_to(self, id: int, count: int) -> list[Neighbour]:

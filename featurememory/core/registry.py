@@ -9,14 +9,12 @@ that a rollback takes back; `forget` then has everything read anew.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from sys import maxsize
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from django.conf import settings
 from django.db import transaction
 
 from featurememory.core.features import STORED, Vector, checked_features
@@ -51,10 +49,21 @@ class Learned(NamedTuple):
     pattern: int | None = None
 
 
+class Heirs(Protocol):
+    """What depends on patterns."""
+
+    def gains(self, patterns: Collection[int]) -> Mapping[int, float]:
+        """What is gained by knowing each, where anything is."""
+
+    def leave(self, patterns: Collection[int], now: datetime) -> None:
+        """They make room for others; inside the transaction in which they do."""
+
+
 class SpaceRegistry:
     """For any number of threads. Holds at most `max_spaces` spaces of `max_patterns` patterns."""
 
-    def __init__(self, max_spaces: int, max_patterns: int) -> None:
+    def __init__(self, max_spaces: int, max_patterns: int, heirs: Heirs | None = None) -> None:
+        self._heirs = heirs
         self._max_spaces = max_spaces
         self._max_patterns = max_patterns
         self._lock = threading.Lock()
@@ -102,13 +111,16 @@ class SpaceRegistry:
             by_space.setdefault(name, []).append(place)
         dimensions = {name: len(told[places[0]][1]) // STORED.itemsize for name, places in by_space.items()}
         make_missing_spaces(dimensions, self._max_spaces, now)
+        gone: set[int] = set()
         for name in sorted(by_space):  # in one order everywhere, so that no two processes wait for each other
             places = by_space[name]
             row = lock_space(name)
             if row is not None:
                 vectors = _comparable(row, [told[place][1] for place in places])
-                for place, result in zip(places, self._learn_in(row, vectors, now), strict=True):
+                for place, result in zip(places, self._learn_in(row, vectors, now, gone), strict=True):
                     learned[place] = result
+        if gone and self._heirs is not None:
+            self._heirs.leave(gone, now)
         return learned
 
     def forget(self, names: Iterable[str]) -> None:
@@ -122,7 +134,7 @@ class SpaceRegistry:
             return self._known.setdefault(name, _KnownSpace())
 
     def _learn_in(
-        self, row: FeatureSpace, vectors: Sequence[Vector | None], now: datetime
+        self, row: FeatureSpace, vectors: Sequence[Vector | None], now: datetime, all_gone: set[int]
     ) -> Sequence[Learned]:
         given = [vector for vector in vectors if vector is not None]
         fit = given if row.version else _warmed_up(row, given)
@@ -139,6 +151,7 @@ class SpaceRegistry:
             keep_patterns(row, kept, known.plane_of(row), now)
             if gone:
                 remove_patterns(row, gone)
+                all_gone |= gone
             row.seen, row.next_pattern = round(recognizer.clock), recognizer.next_id
             row.save(update_fields=["seen", "next_pattern", "revision", "removed_in"])
             known.revision = row.revision
@@ -150,7 +163,11 @@ class SpaceRegistry:
         if len(recognizer) <= self._max_patterns:
             return set()
         excess = len(recognizer) - self._max_patterns
-        gone = recognizer.least_useful(excess + int(self._max_patterns * _EVICTED_AT_ONCE))
+        gains = self._heirs.gains(recognizer.patterns.keys()) if self._heirs else {}
+        typical = sum(gains.values()) / len(gains) if gains else 1.0
+        gone = recognizer.least_useful(
+            excess + int(self._max_patterns * _EVICTED_AT_ONCE), dict(gains), typical
+        )
         return {recognizer.forget(id).id for id in gone}
 
 
@@ -241,9 +258,3 @@ def _full(name: str, limit: int) -> ResourceConstraintError:
 def _as_learned(result: tuple[Recognition, Pattern]) -> Learned:
     found, pattern = result
     return Learned(found, pattern.id)
-
-
-@cache
-def spaces() -> SpaceRegistry:
-    """The process's own."""
-    return SpaceRegistry(settings.CONFIGURATION.max_spaces, settings.CONFIGURATION.max_patterns)

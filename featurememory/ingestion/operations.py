@@ -118,6 +118,21 @@ class Vector(bytes):
         return core_schema.no_info_after_validator_function(cls.of, numbers)
 
 
+class Choice(BaseModel):
+    """A recommendation that the caller's own process made from a belief it was given (`POST /recommendations`, with
+    `belief`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    belief: int = Field(ge=1, le=2**62)
+    seed: int = Field(ge=0, le=2**62)
+    arm: int = Field(ge=1, le=2**62)
+    baseline: int = Field(ge=1, le=2**62)
+    propensity: float = Field(gt=0, le=1)
+    baseline_propensity: float = Field(ge=0, le=1)
+    source: Literal["baseline", "learned", "promoted", "explored"]
+
+
 class Operation(BaseModel):
     """One guarded call, as its caller reports it."""
 
@@ -136,7 +151,10 @@ class Operation(BaseModel):
     score: float | None = Field(default=None, ge=0, le=1)
     features: Vector | None = None
     space: OptionalName = ""
-    recommendation: UUID | None = None
+    recommendation: UUID | None = Field(default=None, description="Whose parameters it was given.")
+    choice: Choice | None = Field(
+        default=None, description="How its recommendation came to, where the caller made it by itself."
+    )
     instance: OptionalName = ""
     trace_id: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32})?$")] = ""
     span_id: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{16})?$")] = ""

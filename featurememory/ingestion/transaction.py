@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Value
@@ -18,11 +19,16 @@ from featurememory.circuit_breaker.permits import read_permit
 from featurememory.ingestion.inserts import insert_operations, set_patterns
 from featurememory.ingestion.operations import Operation, Sender
 from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
-from featurememory.models import Source
+from featurememory.models import Source, Study
 from featurememory.observability.rollups import add_to_rollups, tally
+from featurememory.optimization.neighbours import Neighbourhood, neighbourhood
+from featurememory.optimization.registry import StudyRegistry
+from featurememory.optimization.registry import studies as studies_of_process
+from featurememory.optimization.storage import lock_studies
+from featurememory.optimization.teaching import LocalChoice, Told, learn_from
 
 if TYPE_CHECKING:
-    from featurememory.core.registry import SpaceRegistry
+    from featurememory.core.registry import Learned, SpaceRegistry
 
 Timed = tuple[float, Operation]
 """An operation behind its start, in seconds since the Unix epoch."""
@@ -49,11 +55,19 @@ class Written:
 class GroupTransaction:
     """Stores submissions together; keeps between them what is costly to look up."""
 
-    def __init__(self, series: SeriesRegistry, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        series: SeriesRegistry,
+        fleet: Fleet,
+        spaces: SpaceRegistry | None = None,
+        studies: StudyRegistry | None = None,
+    ) -> None:
+        """Without `spaces` and `studies` it shares the process's own."""
         self._series = series
         self._fleet = fleet
-        self._spaces: SpaceRegistry | None = None
+        self._spaces = spaces
         self._learning: set[str] = set()
+        self._studies = studies or studies_of_process()
 
     def store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         """What each submission added. On return it is committed; an exception means nothing is."""
@@ -75,28 +89,73 @@ class GroupTransaction:
             news = insert_operations(operations, ids, moment) if operations else operations
             by_series = _by_series(news)
             add_to_rollups(tally(_by_place(by_series, series)))
-            self._learn_patterns(news, moment)
-            senders = {each.sender.instance: each.sender for each in submissions if each.sender}
-            told = _results_by_breaker(by_series, series, senders)
-            events = self._fleet.observe(told, now)
-            _note_senders(submissions, moment)
+            found = self._learn_patterns(news, moment)
+            learning = lock_studies(by_series)
+            with self._studies.changing(learning):
+                senders = {each.sender.instance: each.sender for each in submissions if each.sender}
+                told = _results_by_breaker(by_series, series, senders)
+                events = self._fleet.observe(told, now)
+                if learning:
+                    outages = self._fleet.troubled(told) | {event.name for event in events}
+                    learn_from(self._studies, learning, _told(learning, by_series, found, outages), moment)
+                _note_senders(submissions, moment)
         self._series.remember(series)
         self._fleet.announce(events)
         return _account(submissions, news)
 
-    def _learn_patterns(self, operations: Iterable[Operation], moment: datetime) -> None:
+    def _learn_patterns(self, operations: Iterable[Operation], moment: datetime) -> dict[UUID, Learned]:
         """Finds the pattern of each operation that has features of a space, and notes it there."""
         with_features = [each for each in operations if each.features and each.space]
         if not with_features:
-            return
+            return {}
         if self._spaces is None:
-            from featurememory.core.registry import spaces  # numpy, where there are features alone
+            from featurememory.integration.spaces import spaces  # numpy, where there are features alone
 
             self._spaces = spaces()
         self._learning = {each.space for each in with_features}
         learned = self._spaces.learn([(each.space, each.features or b"") for each in with_features], moment)
-        found = zip(with_features, learned, strict=True)
-        set_patterns({each.id: result.pattern for each, result in found if result.pattern is not None})
+        found = {each.id: result for each, result in zip(with_features, learned, strict=True)}
+        set_patterns({id: result.pattern for id, result in found.items() if result.pattern is not None})
+        return found
+
+
+def _told(
+    learning: Iterable[Study],
+    by_series: dict[SeriesKey, list[Timed]],
+    found: dict[UUID, Learned],
+    outages: set[str],
+) -> list[Told]:
+    """What the operations of the studies have to teach."""
+    told = []
+    for study in learning:
+        key = study.operation_type, study.model
+        for started_at, operation in by_series[key]:
+            learned = found.get(operation.id)
+            told.append(
+                Told(
+                    operation.id,
+                    key,
+                    operation.parameters,
+                    operation.outcome,
+                    started_at,
+                    operation.duration_ms,
+                    operation.score,
+                    operation.recommendation,
+                    LocalChoice(**operation.choice.model_dump()) if operation.choice else None,
+                    learned.pattern if learned else None,
+                    _near(learned) if learned else None,
+                    (operation.breaker or default_breaker_name(*key)) in outages,
+                )
+            )
+    return told
+
+
+def _near(learned: Learned) -> Neighbourhood | None:
+    found = learned.found
+    if found is None:
+        return None
+    similar = [(each.id, each.similarity) for each in found.nearest if each.id != learned.pattern]
+    return neighbourhood(similar, found.threshold)
 
 
 def _key(operation: Operation) -> SeriesKey:

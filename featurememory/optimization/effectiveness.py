@@ -63,6 +63,12 @@ class Effectiveness:
         self._check.record(on_baseline / propensity)
         self._on_baseline += on_baseline
 
+    def merge(self, other: Effectiveness) -> None:
+        """Adds what `other` saw."""
+        self._psi.merge(other._psi)
+        self._check.merge(other._check)
+        self._on_baseline += other._on_baseline
+
     def effect(self) -> Effect:
         n, lift = self._psi.n, self._psi.mean
         sd = sqrt(self._psi.m2 / (n - 1)) if n > 1 else inf

@@ -6,7 +6,7 @@ leaves only the outcomes since the sum last stood at zero, which is the likelies
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from featurememory.optimization.posterior import ArmStatistics
 
@@ -18,6 +18,8 @@ ARM_PATTERNS: Final = 3
 """So many patterns must have taken part before an arm as a whole is said to have changed."""
 FIRST_QUARANTINE: Final = 25
 _MAX_DOUBLINGS: Final = 20
+FOR_GOOD: Final = 2**62
+"""An end that no count of visits reaches: an operator's word."""
 
 Direction = Literal["down", "up"]
 
@@ -96,6 +98,26 @@ class ArmGuard:
     def since(self, direction: Direction) -> dict[int, ArmStatistics]:
         return self.since_down if direction == "down" else self.since_up
 
+    def forget(self, pattern: int) -> None:
+        self.since_down.pop(pattern, None)
+        self.since_up.pop(pattern, None)
+
+    def snapshot(self) -> list[Any]:
+        kept = [
+            {str(pattern): each.snapshot() for pattern, each in since.items()}
+            for since in (self.since_down, self.since_up)
+        ]
+        return [self.cusum.down, self.cusum.up, *kept]
+
+    @classmethod
+    def restored(cls, snapshot: list[Any]) -> Self:
+        guard = cls()
+        down, up, since_down, since_up = snapshot
+        guard.cusum = Cusum(down, up)
+        guard.since_down = {int(pattern): ArmStatistics(*each) for pattern, each in since_down.items()}
+        guard.since_up = {int(pattern): ArmStatistics(*each) for pattern, each in since_up.items()}
+        return guard
+
 
 def _keep_since(since: ArmStatistics, total: float, outcome: float) -> None:
     if total:
@@ -113,6 +135,10 @@ class Quarantine(NamedTuple):
     def again(self, visits: int) -> Quarantine:
         """25 * 2^k visits from now, k the times before."""
         return Quarantine(self.times + 1, visits + FIRST_QUARANTINE * 2 ** min(self.times, _MAX_DOUBLINGS))
+
+    @property
+    def is_for_good(self) -> bool:
+        return self.until >= FOR_GOOD
 
     def holds(self, visits: int) -> bool:
         return visits < self.until

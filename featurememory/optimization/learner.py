@@ -1,21 +1,24 @@
 """The learning of one (model, operation type): recommends arms for patterns, learns from what came of them.
 
 No clock, no lock, no I/O. `recommend` changes nothing, so that a past recommendation can be had again from the state
-and the seed of that time. `re_estimate` is the only slow part, and meant for the background.
+and the seed of that time. `re_estimate` is the only slow part, and meant for the background: it is due when
+`is_due` says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import sqrt
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from featurememory.optimization import neighbours, pooling
+from featurememory.optimization import pooling
 from featurememory.optimization.effectiveness import Effectiveness, PatternLift, pattern_lift
-from featurememory.optimization.guard import ArmGuard, Direction, PairGuard, Quarantine
+from featurememory.optimization.estimate import Estimate
+from featurememory.optimization.guard import FOR_GOOD, ArmGuard, Direction, PairGuard, Quarantine
+from featurememory.optimization.lifecycle import Cause, Change, Status, after_alarm, after_outcome
 from featurememory.optimization.linear import Matrix
-from featurememory.optimization.neighbours import Neighbourhood, Residual
+from featurememory.optimization.neighbours import Neighbourhood
 from featurememory.optimization.policy import Choice, PolicyConfig, choose, overdraws
 from featurememory.optimization.pooling import Pooled
 from featurememory.optimization.posterior import (
@@ -26,6 +29,7 @@ from featurememory.optimization.posterior import (
     clipped,
     pattern_posterior,
 )
+from featurememory.optimization.records import PatternRecord
 
 WARM_UP: Final = 5
 """So many operations stay on the baseline before anything is tried: they give the scale of rewards."""
@@ -35,6 +39,8 @@ PASSES: Final = 3
 """Of the estimation, each time: it starts from the last estimates, but at first those are far off."""
 ENOUGH_VISITS: Final = 8
 """Patterns with fewer are not spoken of."""
+UNKNOWN: Final = -1
+"""The pattern of what is like no pattern yet."""
 
 
 class Alarm(NamedTuple):
@@ -53,22 +59,17 @@ class Claim(NamedTuple):
     told: PatternLift
 
 
-class _Pattern:
-    """What is kept of one pattern."""
+class Lesson(NamedTuple):
+    """What one outcome led to. `expected`: the reward that the baseline was expected to have."""
 
-    __slots__ = ("guards", "near", "prior", "quarantines", "seen", "visits")
-
-    def __init__(self, prior: list[Normal]) -> None:
-        self.seen: dict[int, ArmStatistics] = {}
-        self.guards: dict[int, PairGuard] = {}
-        self.quarantines: dict[int, Quarantine] = {}
-        self.near: Neighbourhood = ()
-        self.prior = prior
-        self.visits = 0
+    alarms: Sequence[Alarm] = ()
+    changes: Sequence[Change] = ()
+    expected: float | None = None
 
 
 class Learner:
-    """`arms` candidates numbered from 0, one of them the baseline. Patterns are numbers that the caller gives.
+    """`arms` candidates numbered from 0, one of them the `baseline` that all are measured against; callers may have
+    another one of them as theirs. Patterns are numbers that the caller gives.
 
     `unit` is what an operation on the baseline is worth, for the loss budget; `beta_prior` what sister models know
     (`pooling.sisters_prior`); `pessimism` how many prior standard deviations a candidate is expected below the
@@ -82,39 +83,68 @@ class Learner:
         config: PolicyConfig | None = None,
         *,
         unit: float = 1.0,
-        beta_prior: Sequence[Normal] | None = None,
+        beta_prior: Sequence[Normal | None] = (),
         pessimism: float = 0.5,
     ) -> None:
         self.arms, self.baseline = arms, baseline
         self.config = (config or PolicyConfig()).checked()
+        self.beta_prior = list(beta_prior)
         self.effectiveness = Effectiveness()
-        self.alarms: list[Alarm] = []
         self.operations = 0
-        self.pooled: Pooled | None = None
-        self._unit, self._beta_prior, self._pessimism = unit, beta_prior, pessimism
-        self._patterns: dict[int, _Pattern] = {}
+        self.estimate: Estimate | None = None
+        self.records: dict[int, PatternRecord] = {}
+        self.changed: set[int] = set()
+        """Patterns whose record was changed; whoever keeps them elsewhere clears it."""
+        self._unit, self._pessimism = unit, pessimism
         self._arm_guards = [ArmGuard() for _ in range(arms)]
         self._arm_quarantines = [Quarantine()] * arms
         self._all = ArmStatistics()
         self._spent = 0.0
-        self._estimate_at = WARM_UP
-        self._residuals: dict[int, dict[int, Residual]] = {}
-        self._omega = 0.0
+        self.estimate_at = WARM_UP
         self._archived: tuple[Matrix, list[float]] = ([[0.0] * arms for _ in range(arms)], [0.0] * arms)
 
-    def recommend(self, pattern: int, seed: int, near: Neighbourhood | None = None) -> Choice:
-        """`near`: the similar patterns of one that was not met yet."""
-        if self.pooled is None:
-            return Choice(self.baseline, 1.0, 1.0)
+    @property
+    def pooled(self) -> Pooled | None:
+        return None if self.estimate is None else self.estimate.pooled
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is enough new to estimate anew."""
+        return self.operations >= self.estimate_at
+
+    @property
+    def pairs(self) -> int:
+        """Of pattern and arm, that were seen: what an estimate costs grows with them."""
+        return sum(len(record.seen) for record in self.records.values())
+
+    def recommend(
+        self,
+        pattern: int,
+        seed: int,
+        near: Neighbourhood | None = None,
+        *,
+        baseline: int | None = None,
+        among: Collection[int] | None = None,
+    ) -> Choice:
+        """`near`: the similar patterns of one that was not met yet. `among`: the arms to choose from beside the
+        baseline, where not all will do."""
+        baseline = self.baseline if baseline is None else baseline
+        if self.estimate is None:
+            return Choice(baseline, 1.0, 1.0, baseline)
         believed = self.believed(pattern, near)
-        return choose(believed, self.baseline, self.config, Random(seed), self._refused(pattern, believed))  # noqa: S311
+        refused = self.refused(pattern, believed, baseline)
+        if among is not None:
+            refused |= set(range(self.arms)) - set(among)
+        preferred = self.preferred(pattern)
+        return choose(believed, baseline, self.config, Random(seed), refused, preferred)  # noqa: S311
 
     def believed(self, pattern: int, near: Neighbourhood | None = None) -> PatternPosterior:
         """The posterior of a pattern; needs `WARM_UP` operations before."""
-        pooled = self._known()
-        kept = self._patterns.get(pattern)
-        gamma = kept.prior if kept and kept.prior else self._gamma_prior(near or ())
-        seen = kept.seen if kept else {}
+        estimate = self._known()
+        pooled = estimate.pooled
+        record = self.records.get(pattern)
+        gamma = record.prior(estimate) if record else estimate.effect_priors(near or ())
+        seen = record.seen if record else {}
         noise = list(pooled.noise)
         for arm, statistics in seen.items():
             noise[arm] = pooling.pair_noise(noise[arm], statistics)
@@ -126,113 +156,215 @@ class Learner:
             PatternPrior(pooled.level, effects, [each.variance for each in pooled.beta], noise), seen
         )
 
+    def refused(self, pattern: int, believed: PatternPosterior, baseline: int | None = None) -> set[int]:
+        """The arms that the pattern must not get now."""
+        baseline = self.baseline if baseline is None else baseline
+        record = self.records.get(pattern)
+        refused = {arm for arm in range(self.arms) if self.is_shut_out(arm)}
+        if record:
+            refused |= record.shut_out
+        if self.config.loss_budget is not None:
+            refused |= {
+                arm
+                for arm in range(self.arms)
+                if overdraws(
+                    believed.lift(arm, baseline), self._spent, self.operations, self.config, self._unit
+                )
+            }
+        return refused
+
+    def preferred(self, pattern: int) -> int | None:
+        """The arm that an operator promoted in the pattern, where one did."""
+        record = self.records.get(pattern)
+        return record.preferred if record else None
+
+    def is_shut_out(self, arm: int) -> bool:
+        """From every pattern."""
+        return self._arm_quarantines[arm].holds(self.operations)
+
     def learn(
         self, pattern: int, choice: Choice, reward: float | None, near: Neighbourhood | None = None
-    ) -> list[Alarm]:
-        """Takes one outcome in; None teaches nothing. Gives the alarms it raised."""
+    ) -> Lesson:
+        """Takes one outcome in; None teaches nothing."""
         if reward is None:
-            return []
+            return Lesson()
         self.operations += 1
-        kept = self._patterns.get(pattern)
-        if kept is None:
-            kept = self._patterns[pattern] = _Pattern(self._gamma_prior(near or ()) if self.pooled else [])
+        self.changed.add(pattern)
+        record = self.records.setdefault(pattern, PatternRecord())
         if near is not None:
-            kept.near = near
-        kept.visits += 1
-        alarms: list[Alarm] = []
-        if self.pooled is None:
-            kept.seen.setdefault(choice.arm, ArmStatistics()).record(reward)
-            self._all.record(reward)
+            record.near = near
+        record.visits += 1
+        if self.estimate is not None:
+            return self._learn(pattern, record, choice, reward)
+        record.statistics(choice.arm).record(reward)
+        self._all.record(reward)
+        if choice.arm == choice.baseline and choice.baseline_propensity:
             self.effectiveness.record(reward, True, reward, 1.0)
-        else:
-            alarms = self._learn(pattern, kept, choice, reward)
-        if self.operations >= self._estimate_at:
-            self.re_estimate()
-        return alarms
+        return Lesson((), self._judged(pattern, record, choice, None))
 
     def re_estimate(self) -> None:
         """The common effects, the variances and what neighbours tell, anew from all patterns."""
         done = self.operations
-        self._estimate_at = done + max(min(RE_ESTIMATE_EVERY, done // 3), done // 50)
-        if self.pooled is None:
-            self.pooled = pooling.first_guess(self._all, self.arms, self.baseline, self._pessimism)
-        evidence = {pattern: kept.seen for pattern, kept in self._patterns.items()}
-        priors = {pattern: kept.prior for pattern, kept in self._patterns.items() if kept.prior}
+        self.estimate_at = done + max(min(RE_ESTIMATE_EVERY, done // 3), done // 50)
+        before = self.estimate or Estimate(
+            pooling.first_guess(self._all, self.arms, self.baseline, self._pessimism), {}
+        )
+        self.records = dict(sorted(self.records.items()))  # sums come out the same, whoever was read when
+        evidence = {pattern: record.seen for pattern, record in self.records.items()}
+        priors = {pattern: record.prior(before) for pattern, record in self.records.items()}
+        pooled = before.pooled
         for _ in range(PASSES):
-            self.pooled = pooling.estimate(
+            pooled = pooling.estimate(
                 evidence,
-                self.pooled,
+                pooled,
                 self.baseline,
                 gamma_priors=priors,
-                beta_prior=self._beta_prior,
+                beta_prior=self.beta_prior,
                 archived=self._archived,
                 pessimism=self._pessimism,
             )
-        self._residuals = {
-            pattern: pooling.residuals(seen, self.pooled) for pattern, seen in evidence.items()
-        }
-        told_of = {
-            pattern: neighbours.told(kept.near, self._residuals) for pattern, kept in self._patterns.items()
-        }
-        self._omega = neighbours.usefulness(told_of, self._residuals)
-        for pattern, kept in self._patterns.items():
-            kept.prior = neighbours.effect_priors(self.pooled.gamma, told_of[pattern], self._omega)
+        near = {pattern: record.near for pattern, record in self.records.items()}
+        self.estimate = Estimate.of(pooled, evidence, near)
 
     def claims(self) -> list[Claim]:
         """Of each pattern with enough visits its leading arm, where that is not the baseline."""
         claims = []
-        for pattern, kept in self._patterns.items():
-            if self.pooled is None or kept.visits < ENOUGH_VISITS or not kept.seen:
+        for pattern, record in self.records.items():
+            if self.estimate is None or record.visits < ENOUGH_VISITS or not record.seen:
                 continue
             believed = self.believed(pattern)
-            arm = max(kept.seen, key=lambda each: believed.effects[each].mean)
+            arm = max(record.seen, key=lambda each: believed.effects[each].mean)
             if arm != self.baseline:
                 claims.append(Claim(pattern, arm, pattern_lift(believed.lift(arm, self.baseline))))
         return claims
 
     def gain(self, pattern: int) -> float:
         """By how much a pattern's own outcomes let it do better than with what is known without them."""
-        kept = self._patterns.get(pattern)
-        if kept is None or self.pooled is None:
+        record = self.records.get(pattern)
+        if record is None or self.estimate is None:
             return 0.0
-        effects = [each.mean for each in self.believed(pattern).effects]
-        expected = [beta.mean + own.mean for beta, own in zip(self.pooled.beta, kept.prior, strict=True)]
-        return max(effects) - effects[max(range(self.arms), key=expected.__getitem__)]
+        return self._gain(record, self.believed(pattern))
 
     @property
     def typical_gain(self) -> float:
         """The standard deviation of the arms' effects within a pattern; 0 before anything is known."""
-        return sqrt(self.pooled.gamma_common) if self.pooled else 0.0
+        return sqrt(self.estimate.pooled.gamma_common) if self.estimate else 0.0
 
     def forget(self, pattern: int, into: int | None = None) -> None:
         """Lets a pattern go. Its evidence is merged into pattern `into`, or else folded into what is
         known of the arms in general."""
-        kept = self._patterns.pop(pattern, None)
-        self._residuals.pop(pattern, None)
-        if kept is None or self.pooled is None:
+        record = self.records.pop(pattern, None)
+        for guard in self._arm_guards:
+            guard.forget(pattern)
+        if record is None:
             return
-        if into is not None and into in self._patterns:
-            heir = self._patterns[into]
-            for arm, statistics in kept.seen.items():
-                heir.seen.setdefault(arm, ArmStatistics()).merge(statistics)
-            return
-        matrix, vector = pooling.normal_equations(kept.seen, self.pooled, kept.prior)
-        kept_matrix, kept_vector = self._archived
-        for row, added in zip(kept_matrix, matrix, strict=True):
-            row[:] = map(float.__add__, row, added)
-        kept_vector[:] = map(float.__add__, kept_vector, vector)
+        heir = None if into is None else self.records.get(into)
+        if into is not None and heir is not None:
+            self.changed.add(into)
+            heir.visits += record.visits
+            for arm, statistics in record.seen.items():
+                heir.statistics(arm).merge(statistics)
+                heir.standing.setdefault(arm, Status.ACTIVE)
+        elif self.estimate is not None:
+            matrix, vector = pooling.normal_equations(
+                record.seen, self.estimate.pooled, record.prior(self.estimate)
+            )
+            kept_matrix, kept_vector = self._archived
+            for row, added in zip(kept_matrix, matrix, strict=True):
+                row[:] = map(float.__add__, row, added)
+            kept_vector[:] = map(float.__add__, kept_vector, vector)
+
+    def add_arm(self) -> int:
+        """One more candidate, of which nothing is known; gives its number."""
+        self.arms += 1
+        self._arm_guards.append(ArmGuard())
+        self._arm_quarantines.append(Quarantine())
+        matrix, vector = self._archived
+        for row in matrix:
+            row.append(0.0)
+        matrix.append([0.0] * self.arms)
+        vector.append(0.0)
+        if self.estimate is not None:
+            pooled = self.estimate.pooled.with_arm(self._pessimism)
+            self.estimate = Estimate(pooled, self.estimate.residuals, self.estimate.omega)
+        return self.arms - 1
+
+    def clear_arm(self, arm: int) -> None:
+        """Lets go of all that is known of an arm, and of the arm itself until `fill_arm`."""
+        self.changed |= {pattern for pattern, record in self.records.items() if record.drop(arm)}
+        self._arm_guards[arm], self._arm_quarantines[arm] = ArmGuard(), Quarantine(0, FOR_GOOD)
+        matrix, vector = self._archived
+        matrix[arm], vector[arm] = [0.0] * self.arms, 0.0
+        for row in matrix:
+            row[arm] = 0.0
+        if arm < len(self.beta_prior):
+            self.beta_prior[arm] = None
+        if self.estimate is not None:
+            residuals = {
+                pattern: {other: each for other, each in own.items() if other != arm}
+                for pattern, own in self.estimate.residuals.items()
+            }
+            pooled = self.estimate.pooled.without(arm, self._pessimism)
+            self.estimate = Estimate(pooled, residuals, self.estimate.omega)
+
+    def fill_arm(self, arm: int) -> None:
+        """A number that was cleared stands for another arm, of which nothing is known."""
+        self._arm_quarantines[arm] = Quarantine()
+
+    def order(self, pattern: int, arm: int, status: Status) -> list[Change]:
+        """An operator's word on an arm in a pattern; it holds until his next, but for a promotion that the outcomes
+        take back."""
+        record = self.records.setdefault(pattern, PatternRecord())
+        quarantine = record.quarantines.get(arm, Quarantine())
+        until = FOR_GOOD if status.is_shut_out else 0
+        record.quarantines[arm] = quarantine._replace(until=until)
+        changes = self._moved(pattern, record, arm, (status, Cause.OPERATOR))
+        if status is Status.PROMOTED:
+            record.preferred = arm
+        self.changed.add(pattern)
+        return changes
 
     def statistics(self, pattern: int) -> Mapping[int, ArmStatistics]:
-        kept = self._patterns.get(pattern)
-        return kept.seen if kept else {}
+        record = self.records.get(pattern)
+        return record.seen if record else {}
 
-    def _learn(self, pattern: int, kept: _Pattern, choice: Choice, reward: float) -> list[Alarm]:
-        believed, arm, noise = self.believed(pattern), choice.arm, self._known().noise
-        seen = kept.seen.setdefault(arm, ArmStatistics())
+    def snapshot(self) -> dict[str, Any]:
+        """All but the records and the estimate, which have snapshots of their own; as JSON keeps it, floats
+        exactly."""
+        return {
+            "arms": self.arms,
+            "baseline": self.baseline,
+            "beta_prior": self.beta_prior,
+            "operations": self.operations,
+            "effectiveness": self.effectiveness.snapshot(),
+            "guards": [guard.snapshot() for guard in self._arm_guards],
+            "quarantines": self._arm_quarantines,
+            "all": self._all.snapshot(),
+            "spent": self._spent,
+            "estimate_at": self.estimate_at,
+            "archived": self._archived,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Takes over what `snapshot` gave."""
+        self.arms, self.baseline = snapshot["arms"], snapshot["baseline"]
+        self.beta_prior = [each and Normal(*each) for each in snapshot["beta_prior"]]
+        self.operations, self._spent = snapshot["operations"], snapshot["spent"]
+        self.effectiveness = Effectiveness(snapshot["effectiveness"])
+        self._arm_guards = [ArmGuard.restored(each) for each in snapshot["guards"]]
+        self._arm_quarantines = [Quarantine(*each) for each in snapshot["quarantines"]]
+        self._all = ArmStatistics(*snapshot["all"])
+        self.estimate_at = snapshot["estimate_at"]
+        matrix, vector = snapshot["archived"]
+        self._archived = matrix, vector
+
+    def _learn(self, pattern: int, record: PatternRecord, choice: Choice, reward: float) -> Lesson:
+        believed, arm, noise = self.believed(pattern), choice.arm, self._known().pooled.noise
+        seen = record.statistics(arm)
         own_noise = pooling.pair_noise(noise[arm], seen) if seen.n else noise[arm]
         prediction = believed.prediction(arm, own_noise)
-        on_baseline = arm == self.baseline
-        expected = believed.level.mean + believed.effects[self.baseline].mean
+        on_baseline = arm == choice.baseline
+        expected = believed.level.mean + believed.effects[choice.baseline].mean
         if choice.baseline_propensity > 0:
             self.effectiveness.record(reward, on_baseline, expected, choice.baseline_propensity)
         if not on_baseline:
@@ -241,69 +373,105 @@ class Learner:
         residual = (reward - prediction.mean) / sqrt(prediction.variance)
         seen.record(outcome)
         self._all.record(outcome)
+        record.gain = self._gain(record, believed)
+        changes = self._judged(pattern, record, choice, believed)
         alarms = []
-        guard = kept.guards.setdefault(arm, PairGuard())
+        guard = record.guards.setdefault(arm, PairGuard())
         if direction := guard.record(outcome, residual):
-            kept.seen[arm] = guard.since(direction)
-            kept.guards[arm] = PairGuard()
-            alarms.append(self._alarm(pattern, arm, direction))
+            record.seen[arm] = guard.since(direction)
+            record.guards[arm] = PairGuard()
+            alarms.append(self._pair_alarm(pattern, record, choice, direction, changes))
         if direction := self._arm_guards[arm].record(pattern, outcome, residual):
             self._keep_since(arm, direction)
-            alarms.append(self._alarm(None, arm, direction))
-        self.alarms += alarms
-        return alarms
+            alarms.append(self._arm_alarm(arm, direction))
+        return Lesson(alarms, changes, expected)
+
+    def _judged(
+        self, pattern: int, record: PatternRecord, choice: Choice, believed: PatternPosterior | None
+    ) -> list[Change]:
+        """What an outcome changes about the standing of its arm, and of those whose quarantine is over."""
+        changes = []
+        for arm, quarantine in record.quarantines.items():
+            if record.status(arm) is Status.QUARANTINED and not quarantine.holds(record.visits):
+                changes += self._moved(pattern, record, arm, (Status.ACTIVE, Cause.QUARANTINE_OVER))
+        arm = choice.arm
+        if arm == choice.baseline:
+            return changes
+        is_known = believed and record.visits >= ENOUGH_VISITS
+        lift = pattern_lift(believed.lift(arm, choice.baseline)) if believed and is_known else None
+        move = after_outcome(record.status(arm), lift)
+        if move and move[0] is Status.QUARANTINED:
+            record.quarantines[arm] = record.quarantines.get(arm, Quarantine()).again(record.visits)
+        return changes + self._moved(pattern, record, arm, move)
+
+    def _moved(
+        self, pattern: int, record: PatternRecord, arm: int, move: tuple[Status, Cause] | None
+    ) -> list[Change]:
+        if move is None or move[0] is record.status(arm):
+            return []
+        status, cause = move
+        changes = []
+        rival = record.promoted
+        if status is Status.PROMOTED and rival is not None:
+            record.standing[rival] = Status.ACTIVE
+            changes.append(Change(pattern, rival, Status.PROMOTED, Status.ACTIVE, Cause.SUPERSEDED))
+        changes.append(Change(pattern, arm, record.status(arm), status, cause))
+        record.standing[arm] = status
+        if record.preferred is not None and record.status(record.preferred) is not Status.PROMOTED:
+            record.preferred = None
+        self.changed.add(pattern)
+        return changes
 
     def _keep_since(self, arm: int, direction: Direction) -> None:
         """Drops what the arm showed before it changed, in every pattern."""
         since = self._arm_guards[arm].since(direction)
         self._arm_guards[arm] = ArmGuard()
-        for pattern, kept in self._patterns.items():
-            if arm in kept.seen:
-                kept.guards.pop(arm, None)
+        for pattern, record in self.records.items():
+            if arm in record.seen:
+                self.changed.add(pattern)
+                record.guards.pop(arm, None)
                 if pattern in since:
-                    kept.seen[arm] = since[pattern]
+                    record.seen[arm] = since[pattern]
                 else:
-                    del kept.seen[arm]
+                    del record.seen[arm]
 
-    def _alarm(self, pattern: int | None, arm: int, direction: Direction) -> Alarm:
+    def _pair_alarm(
+        self,
+        pattern: int,
+        record: PatternRecord,
+        choice: Choice,
+        direction: Direction,
+        changes: list[Change],
+    ) -> Alarm:
+        arm, quarantined = choice.arm, False
+        if arm != choice.baseline:
+            is_worse = self.believed(pattern).lift(arm, choice.baseline).mean < 0
+            move = after_alarm(record.status(arm), is_worse_than_baseline=is_worse)
+            quarantined = move is not None and move[0] is Status.QUARANTINED
+            if quarantined:
+                record.quarantines[arm] = record.quarantines.get(arm, Quarantine()).again(record.visits)
+            if quarantined or direction == "down":
+                changes += self._moved(pattern, record, arm, move)
+        return Alarm(self.operations, arm, pattern, direction, quarantined)
+
+    def _arm_alarm(self, arm: int, direction: Direction) -> Alarm:
         quarantined = False
         if arm != self.baseline:
             self.re_estimate()
-            if pattern is None:
-                common = self._known().beta[arm]
-                quarantined = common.mean < sqrt(common.variance)
-                if quarantined:
-                    self._arm_quarantines[arm] = self._arm_quarantines[arm].again(self.operations)
-            else:
-                quarantined = self.believed(pattern).lift(arm, self.baseline).mean < 0
-                if quarantined:
-                    kept = self._patterns[pattern]
-                    kept.quarantines[arm] = kept.quarantines.get(arm, Quarantine()).again(kept.visits)
-        return Alarm(self.operations, arm, pattern, direction, quarantined)
+            common = self._known().pooled.beta[arm]
+            quarantined = common.mean < sqrt(common.variance)
+            if quarantined:
+                self._arm_quarantines[arm] = self._arm_quarantines[arm].again(self.operations)
+        return Alarm(self.operations, arm, None, direction, quarantined)
 
-    def _refused(self, pattern: int, believed: PatternPosterior) -> set[int]:
-        kept = self._patterns.get(pattern)
-        refused = {
-            arm for arm, quarantine in enumerate(self._arm_quarantines) if quarantine.holds(self.operations)
-        }
-        if kept:
-            refused |= {arm for arm, quarantine in kept.quarantines.items() if quarantine.holds(kept.visits)}
-        if self.config.loss_budget is not None:
-            refused |= {
-                arm
-                for arm in range(self.arms)
-                if overdraws(
-                    believed.lift(arm, self.baseline), self._spent, self.operations, self.config, self._unit
-                )
-            }
-        return refused
+    def _gain(self, record: PatternRecord, believed: PatternPosterior) -> float:
+        estimate = self._known()
+        effects = [each.mean for each in believed.effects]
+        prior = record.prior(estimate)
+        expected = [beta.mean + own.mean for beta, own in zip(estimate.pooled.beta, prior, strict=True)]
+        return max(effects) - effects[max(range(self.arms), key=expected.__getitem__)]
 
-    def _gamma_prior(self, near: Neighbourhood) -> list[Normal]:
-        return neighbours.effect_priors(
-            self._known().gamma, neighbours.told(near, self._residuals), self._omega
-        )
-
-    def _known(self) -> Pooled:
-        if self.pooled is None:
+    def _known(self) -> Estimate:
+        if self.estimate is None:
             raise ValueError(f"nothing is known before {WARM_UP} operations on the baseline")
-        return self.pooled
+        return self.estimate

@@ -26,8 +26,9 @@ class PolicyConfig(NamedTuple):
     """`control`: share of operations that stay on the baseline at least; `unproven`: share that may get arms not
     yet known to be as good as the baseline in their pattern; `proven_sd`: standard deviations by which one must
     be above it to count as known. A pattern's own deviations are drawn `own_scale` times as large as they are
-    believed to be, half that after `recurring` visits; the common ones `shared_scale` times. `loss_budget`: None,
-    or the share of all operations' baseline reward that exploring may cost."""
+    believed to be, half that after `recurring` visits; the common ones `shared_scale` times. `still_trying`: share
+    of operations in which others are tried beside one that an operator prefers. `loss_budget`: None, or the share of
+    all operations' baseline reward that exploring may cost."""
 
     control: float = 0.1
     unproven: float = 0.8
@@ -36,6 +37,7 @@ class PolicyConfig(NamedTuple):
     shared_scale: float = 0.6
     draws: int = 8
     recurring: float = 60.0
+    still_trying: float = 0.2
     loss_budget: float | None = None
 
     def checked(self) -> PolicyConfig:
@@ -56,16 +58,19 @@ _LIMITS = (
     ("shared_scale", 0, 10),
     ("draws", 1, 10_000),
     ("recurring", 0, 1_000_000),
+    ("still_trying", 0, 1),
     ("loss_budget", 0, 1),
 )
 
 
 class Choice(NamedTuple):
-    """`propensity` of the chosen arm, `baseline_propensity` of the baseline, both before the choice was made."""
+    """`propensity` of the chosen arm, `baseline_propensity` of the baseline, both before the choice was made; 0 where
+    nobody knows how it was made. `baseline`: the arm that the caller would have used."""
 
     arm: int
     propensity: float
     baseline_propensity: float
+    baseline: int = 0
 
 
 def choose(
@@ -74,16 +79,17 @@ def choose(
     config: PolicyConfig,
     random: Random,
     refused: Collection[int] = (),
+    preferred: int | None = None,
 ) -> Choice:
     """One arm that is not refused; the baseline never is. The same `random` state gives the same choice."""
-    shares = propensities(believed, baseline, config, random, refused)
+    shares = propensities(believed, baseline, config, random, refused, preferred)
     point, arm = random.random(), baseline
     for candidate, share in shares.items():
         point -= share
         if point < 0:
             arm = candidate
             break
-    return Choice(arm, shares[arm], shares[baseline])
+    return Choice(arm, shares[arm], shares[baseline], baseline)
 
 
 def propensities(
@@ -92,8 +98,10 @@ def propensities(
     config: PolicyConfig,
     random: Random,
     refused: Collection[int] = (),
+    preferred: int | None = None,
 ) -> dict[int, float]:
-    """The probability of each arm that has one, given the draws made from `random`; they sum to 1."""
+    """The probability of each arm that has one, given the draws made from `random`; they sum to 1. The preferred
+    arm gets all but `still_trying` and the control group."""
     arms = [arm for arm in range(len(believed.effects)) if arm not in refused or arm == baseline]
     proven = [arm for arm in arms if arm == baseline or is_proven(believed.lift(arm, baseline), config)]
     shares: defaultdict[int, float] = defaultdict(float)
@@ -101,9 +109,11 @@ def propensities(
     for best, best_proven in _winners(believed, arms, frozenset(proven), config, random):
         shares[best] += anybody
         shares[best_proven] += 1 - anybody
-    return _with_control(
-        {arm: share / config.draws for arm, share in shares.items() if share}, baseline, config.control
-    )
+    drawn = {arm: share / config.draws for arm, share in shares.items() if share}
+    if preferred is not None and preferred in arms:
+        drawn = {arm: share * config.still_trying for arm, share in drawn.items()}
+        drawn[preferred] = drawn.get(preferred, 0.0) + 1 - config.still_trying
+    return _with_control(drawn, baseline, config.control)
 
 
 def is_proven(lift: Normal, config: PolicyConfig) -> bool:

@@ -9,12 +9,13 @@ variances are differences from the baseline's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from featurememory.optimization.linear import Matrix, inverse, times
 from featurememory.optimization.neighbours import Residual
 from featurememory.optimization.posterior import ArmStatistics, Normal
 
+T = TypeVar("T")
 Evidence = Mapping[int, Mapping[int, ArmStatistics]]
 """Statistics by pattern and arm; only of pairs that were seen."""
 
@@ -42,6 +43,24 @@ class Pooled(NamedTuple):
     beta_common: float
     noise_common: float
     scale: float
+
+    def with_arm(self, pessimism: float) -> Pooled:
+        """With one more arm, of which nothing is known."""
+        unknown = Normal(-pessimism * self.beta_common**0.5, self.beta_common)
+        return self._replace(
+            beta=(*self.beta, unknown),
+            gamma=(*self.gamma, self.gamma_common),
+            noise=(*self.noise, self.noise_common),
+        )
+
+    def without(self, arm: int, pessimism: float) -> Pooled:
+        """With nothing known of `arm` any more."""
+        fresh = self.with_arm(pessimism)
+        return self._replace(
+            beta=_with(self.beta, arm, fresh.beta[-1]),
+            gamma=_with(self.gamma, arm, fresh.gamma[-1]),
+            noise=_with(self.noise, arm, fresh.noise[-1]),
+        )
 
     def snapshot(self) -> list[Any]:
         return list(self)
@@ -80,15 +99,16 @@ def estimate(
     baseline: int,
     *,
     gamma_priors: Mapping[int, Sequence[Normal]] | None = None,
-    beta_prior: Sequence[Normal] | None = None,
+    beta_prior: Sequence[Normal | None] = (),
     archived: tuple[Matrix, list[float]] | None = None,
     pessimism: float = 0.0,
 ) -> Pooled:
     """One pass from the estimates `before`.
 
     `gamma_priors` are the deviations that neighbours let expect; `beta_prior` what sister models know of the
-    arms; `archived` the normal equations of patterns no longer kept (`normal_equations`). Without sisters a
-    candidate is taken to be `pessimism` prior standard deviations worse than the baseline, which somebody chose.
+    arms, None where they know nothing; `archived` the normal equations of patterns no longer kept
+    (`normal_equations`). Without sisters a candidate is taken to be `pessimism` prior standard deviations worse than
+    the baseline, which somebody chose.
     """
     arms = len(before.beta)
     noise_common, noise = _noise(evidence, before, arms)
@@ -97,7 +117,8 @@ def estimate(
     matrix, vector = [list(row) for row in matrix], list(vector)
     for pattern, seen in evidence.items():
         _add_normal_equations(matrix, vector, seen, now, (gamma_priors or {}).get(pattern))
-    prior = beta_prior or [Normal(-pessimism * now.beta_common**0.5, now.beta_common)] * arms
+    unknown = Normal(-pessimism * now.beta_common**0.5, now.beta_common)
+    prior = [each or unknown for each in (*beta_prior, *[None] * (arms - len(beta_prior)))]
     beta = _solve(matrix, vector, prior, baseline)
     now = now._replace(beta=beta)
     return _variances(evidence, now, baseline, gamma_priors or {})
@@ -125,19 +146,50 @@ def residuals(seen: Mapping[int, ArmStatistics], pooled: Pooled) -> dict[int, Re
     }
 
 
-def sisters_prior(sisters: Sequence[Pooled], baseline: int) -> list[Normal]:
+class Sister(NamedTuple):
+    """What another model of the operation type knows: the effect of each arm over the baseline, None for arms it
+    does not have, and the variance between its patterns."""
+
+    effects: Sequence[Normal | None]
+    gamma_common: float
+
+
+def sister_of(pooled: Pooled, places: Sequence[int | None], baseline: int) -> Sister:
+    """`places` says which of its arms each of ours is, `baseline` which is our baseline."""
+    base = pooled.beta[baseline]
+    return Sister(
+        [
+            None
+            if place is None
+            else Normal(pooled.beta[place].mean - base.mean, pooled.beta[place].variance)
+            for place in places
+        ],
+        pooled.gamma_common,
+    )
+
+
+def sisters_prior(sisters: Sequence[Sister]) -> list[Normal | None]:
     """Of the arms of a new model, from other models' of its operation type: mean and spread of their beta, the
-    spread times (1 + 1 / number of models), as one more draw from the same population."""
-    count = len(sisters)
-    within = sum(each.gamma_common for each in sisters) / count
-    prior = []
-    for arm in range(len(sisters[0].beta)):
-        effects = [each.beta[arm].mean - each.beta[baseline].mean for each in sisters]
-        mean = sum(effects) / count
-        between = (within + sum((effect - mean) ** 2 for effect in effects)) / count
-        known = sum(each.beta[arm].variance for each in sisters) / count
-        prior.append(Normal(mean, (between + known) * (1 + 1 / count)))
+    spread times (1 + 1 / number of models), as one more draw from the same population. None for arms that no other
+    model has."""
+    prior: list[Normal | None] = []
+    for each in zip(*[sister.effects for sister in sisters], strict=True):
+        known = [
+            (effect, sister.gamma_common)
+            for effect, sister in zip(each, sisters, strict=True)
+            if effect is not None
+        ]
+        prior.append(_one_more_draw(known) if known else None)
     return prior
+
+
+def _one_more_draw(known: Sequence[tuple[Normal, float]]) -> Normal:
+    count = len(known)
+    mean = sum(effect.mean for effect, _ in known) / count
+    within = sum(gamma for _, gamma in known) / count
+    between = (within + sum((effect.mean - mean) ** 2 for effect, _ in known)) / count
+    uncertain = sum(effect.variance for effect, _ in known) / count
+    return Normal(mean, (between + uncertain) * (1 + 1 / count))
 
 
 def _noise(evidence: Evidence, before: Pooled, arms: int) -> tuple[float, tuple[float, ...]]:
@@ -253,3 +305,7 @@ def _variances(
 
 def _zeros(size: int) -> Matrix:
     return [[0.0] * size for _ in range(size)]
+
+
+def _with(values: tuple[T, ...], place: int, value: T) -> tuple[T, ...]:
+    return (*values[:place], value, *values[place + 1 :])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 CLIP_SD = 4.0
 """Outcomes further from their prediction, in predictive standard deviations, count as this far."""
@@ -114,7 +114,16 @@ class PatternPosterior(NamedTuple):
         """The arm's effect less the baseline's."""
         one, other = self.effects[arm], self.effects[baseline]
         leans = (self.gains[arm] - self.gains[baseline]) ** 2 * self.level.variance
-        return Normal(one.mean - other.mean, one.variance + other.variance + leans + self.shared[arm])
+        shared = self.shared[arm] + self.shared[baseline]
+        return Normal(one.mean - other.mean, one.variance + other.variance + leans + shared)
+
+    def snapshot(self) -> list[Any]:
+        return [list(self.level), [list(each) for each in self.effects], self.gains, self.shared, self.visits]
+
+    @classmethod
+    def restored(cls, snapshot: Sequence[Any]) -> Self:
+        level, effects, gains, shared, visits = snapshot
+        return cls(Normal(*level), [Normal(*each) for each in effects], gains, shared, visits)
 
 
 def pattern_posterior(prior: PatternPrior, seen: Mapping[int, ArmStatistics]) -> PatternPosterior:

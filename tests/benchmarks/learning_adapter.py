@@ -33,6 +33,7 @@ class Memory:
         self._pend: dict[int, tuple[int, Choice, Neighbourhood]] = {}
         if arms is not None and baseline is not None:
             self.learner = Learner(len(arms), baseline, PolicyConfig(control=0.1 if holdout else 0.0))
+            self.alarms: list[tuple[int, str, int]] = []
 
     def fit_norm(self, vectors: NDArray[Any]) -> None:
         self.recognizer = Recognizer(calibrate(np.stack([checked_features(each) for each in vectors])))
@@ -78,7 +79,10 @@ class Memory:
 
     def report(self, decision: int, reward: float) -> None:
         pattern, choice, near = self._pend.pop(decision)
-        self.learner.learn(pattern, choice, float(reward), near)
+        lesson = self.learner.learn(pattern, choice, float(reward), near)
+        self.alarms += [(each.at, each.direction, each.arm) for each in lesson.alarms]
+        if self.learner.is_due:
+            self.learner.re_estimate()
 
     def effectiveness(self) -> dict[str, Any]:
         effect = self.learner.effectiveness.effect()
@@ -89,10 +93,6 @@ class Memory:
             (pattern, arm, told.lift, *told.interval, told.effective)
             for pattern, arm, told in self.learner.claims()
         ]
-
-    @property
-    def alarms(self) -> list[tuple[int, str, int]]:
-        return [(each.at, each.direction, each.arm) for each in self.learner.alarms]
 
     def _near(self, found: Recognition, pattern: int) -> Neighbourhood:
         similar = ((each.id, each.similarity) for each in found.nearest if each.id != pattern)

@@ -78,7 +78,7 @@ def situations() -> Iterator[str]:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from featurememory.core.registry import spaces
+    from featurememory.integration.spaces import spaces
     from tests.browser.scenarios import SCENARIOS, people
 
     for name, build in SCENARIOS.items():

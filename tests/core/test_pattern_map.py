@@ -57,7 +57,7 @@ def test_an_upgrade_draws_the_patterns_that_are_there() -> None:
     PatternMap.objects.all().delete()
     Pattern.objects.update(x=0, y=0)
 
-    import_module("featurememory.migrations.0005_pattern_map").draw_maps(apps, None)
+    import_module("featurememory.migrations.0006_pattern_map").draw_maps(apps, None)
 
     assert _all_lie_where_their_centroids_are()
     assert len(set(drawn().values())) == Pattern.objects.count()
@@ -68,7 +68,7 @@ def test_an_upgrade_draws_a_space_whose_patterns_are_all_gone() -> None:
     PatternMap.objects.all().delete()
     Pattern.objects.all().delete()
 
-    import_module("featurememory.migrations.0005_pattern_map").draw_maps(apps, None)
+    import_module("featurememory.migrations.0006_pattern_map").draw_maps(apps, None)
 
     axes = read_plane(FeatureSpace.objects.get()).axes
     assert axes @ axes.T == pytest.approx(np.eye(2))

@@ -15,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from featurememory.core.index import _Graph
 from featurememory.core.operator_actions import change_pattern
-from featurememory.core.registry import SpaceRegistry, spaces
+from featurememory.core.registry import SpaceRegistry
 from featurememory.core.spaces import vector_from_bytes
+from featurememory.integration.spaces import spaces
 from featurememory.models import FeatureSpace, Operation, Pattern, Series
 from tests.dashboard.patterns import calibrated, many, pattern
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import sqrt
 from random import Random
 
@@ -18,6 +19,7 @@ from featurememory.optimization.pooling import (
     normal_equations,
     pair_noise,
     residuals,
+    sister_of,
     sisters_prior,
 )
 from featurememory.optimization.posterior import ArmStatistics, Normal
@@ -93,12 +95,25 @@ def test_patterns_let_go_go_on_teaching_what_is_common() -> None:
         assert one.variance == pytest.approx(other.variance, rel=0.2)
 
 
+def known_prior(sisters: Sequence[Pooled]) -> list[Normal]:
+    prior = sisters_prior([sister_of(each, range(len(each.beta)), 0) for each in sisters])
+    return [each for each in prior if each is not None]
+
+
+def test_arms_that_no_sister_has_stay_unknown() -> None:
+    sister = settled(made(5, 60))
+    prior = sisters_prior([sister_of(sister, [0, None, 1], 0)])
+    assert prior[1] is None
+    assert prior[2] is not None
+    assert prior[2].mean == pytest.approx(sister.beta[1].mean)
+
+
 def test_a_new_model_starts_with_what_its_sisters_know_and_doubts_it_the_more_the_fewer_they_are() -> None:
     sisters = [settled(made(seed, 60)) for seed in (5, 6, 7)]
-    prior = sisters_prior(sisters, 0)
+    prior = known_prior(sisters)
     for each, truth in zip(prior, BETA, strict=True):
         assert each.mean == pytest.approx(truth, abs=0.2)
-    assert sisters_prior(sisters[:1], 0)[1].variance > prior[1].variance
+    assert known_prior(sisters[:1])[1].variance > prior[1].variance
 
 
 def test_residuals_are_reliable_where_much_was_seen() -> None:
@@ -149,4 +164,4 @@ def test_a_matrix_that_is_not_positive_definite_has_no_inverse_here() -> None:
 def test_sisters_must_not_be_certain_when_they_disagree() -> None:
     calm = settled(made(10, 60))
     wild = calm._replace(beta=(calm.beta[0], Normal(5.0, 0.01), *calm.beta[2:]))
-    assert sisters_prior([calm, wild], 0)[1].variance > 4
+    assert known_prior([calm, wild])[1].variance > 4

@@ -35,7 +35,7 @@ def _centroids(rows):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("featurememory", "0004_patterns"),
+        ("featurememory", "0005_optimizations"),
     ]
 
     operations = [
