@@ -9,7 +9,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-PAGES = (("overview", "Overview", "pulse"), ("breakers", "Breakers", "breaker"))
+PAGES = (
+    ("overview", "Overview", "pulse"),
+    ("breakers", "Breakers", "breaker"),
+    ("patterns", "Patterns", "patterns"),
+)
 
 
 @dataclass(frozen=True, slots=True)

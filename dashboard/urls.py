@@ -8,7 +8,7 @@ from django.contrib.auth import views as accounts
 from django.urls import path, register_converter, reverse_lazy
 from django.urls.converters import PathConverter
 
-from dashboard.views import breaker_acts, breaker_settings, breakers, overview
+from dashboard.views import breaker_acts, breaker_settings, breakers, overview, pattern_acts, patterns
 from featurememory.circuit_breaker.configuration import Scope
 from featurememory.circuit_breaker.operator_actions import ACTIONS
 
@@ -48,6 +48,13 @@ urlpatterns = [
         {"scope": Scope.BREAKER},
         name="breaker-settings-of",
     ),
+    path("patterns/", patterns.patterns, name="patterns"),
+    path("patterns/map/", patterns.pattern_map, name="pattern-map"),
+    path("patterns/map.csv", patterns.pattern_map_csv, name="pattern-map-csv"),
+    path("patterns/<int:id>/", patterns.pattern, name="pattern"),
+    path("patterns/<int:id>/change/", pattern_acts.change, name="pattern-change"),
+    path("patterns/<int:id>/merge/", pattern_acts.merge, name="pattern-merge"),
+    path("patterns/<int:id>/forget/", pattern_acts.forget, name="pattern-forget"),
     path("login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", accounts.LogoutView.as_view(), name="logout"),
     path(

@@ -11,8 +11,16 @@ import numpy as np
 
 from featurememory.core import patterns
 from featurememory.core.features import Vector
+from featurememory.core.projection import Plane
 from featurememory.core.spaces import Space
-from featurememory.core.storage import keep_patterns, lock_space, make_missing_spaces, read_patterns
+from featurememory.core.storage import (
+    keep_patterns,
+    keep_plane,
+    lock_space,
+    make_missing_spaces,
+    read_patterns,
+    read_plane,
+)
 from featurememory.errors import ResourceConstraintError, ValidationError
 from featurememory.models import FeatureSpace, Pattern
 
@@ -40,6 +48,7 @@ def take_in(
     name: str,
     dimension: int,
     calibration: Mapping[str, Any],
+    plane: Plane,
     arrivals: Mapping[int, Arrival],
     *,
     max_spaces: int,
@@ -47,7 +56,7 @@ def take_in(
     now: datetime,
 ) -> dict[int, Landed]:
     """What became of each arrival, by its key. Inside the caller's transaction. The space is made if there is none, and
-    takes over the calibration while it has none; ValidationError where it is calibrated otherwise, and
+    takes over calibration and plane while it has none; ValidationError where it is calibrated otherwise, and
     ResourceConstraintError where there is no room."""
     make_missing_spaces({name: dimension}, max_spaces, now)
     row = lock_space(name)
@@ -57,7 +66,7 @@ def take_in(
             resource="spaces",
             limit=max_spaces,
         )
-    space = _calibrated(row, dimension, calibration)
+    space = _calibrated(row, dimension, calibration, plane)
     known = list(read_patterns(row))
     here = {each.id: each for each in known}
     centroids = np.stack([each.centroid for each in known]) if known else np.empty((0, dimension), np.float32)
@@ -85,20 +94,21 @@ def take_in(
             limit=max_patterns,
         )
     row.revision += 1
-    keep_patterns(row, changed.values(), now)
+    keep_patterns(row, list(changed.values()), read_plane(row), now)
     for id, label in labels.items():
         Pattern.objects.filter(pk=id, label="").update(label=label)
     row.save(update_fields=["version", "calibration", "seen", "next_pattern", "revision"])
     return landed
 
 
-def _calibrated(row: FeatureSpace, dimension: int, calibration: Mapping[str, Any]) -> Space:
+def _calibrated(row: FeatureSpace, dimension: int, calibration: Mapping[str, Any], plane: Plane) -> Space:
     arriving = Space.from_mapping(calibration)
     if row.dimension != dimension:
         raise _refused(row.name, f"it has {row.dimension} dimensions here, {dimension} there")
     if not row.version:
         row.version, row.calibration, row.seen = arriving.version, dict(calibration), 0
         row.warm_up.all().delete()
+        keep_plane(row, plane)
         return arriving
     own = FeatureSpace.objects.values_list("calibration", flat=True).get(pk=row.pk)
     if own != dict(calibration):

@@ -19,7 +19,9 @@ from django.conf import settings
 from django.db import transaction
 
 from featurememory.core.arrivals import Arrival, Landed, take_in
+from featurememory.core.projection import Plane
 from featurememory.core.spaces import vector_from_bytes
+from featurememory.core.storage import read_plane
 from featurememory.errors import FeatureMemoryError, ValidationError
 from featurememory.models import Arm, AuditEntry, FeatureSpace, Pattern, PatternEvidence, Study
 from featurememory.models.optimization import ANY_INPUT
@@ -108,6 +110,7 @@ def _lines(now: datetime, progress: Progress) -> Iterator[dict[str, Any]]:
             "name": space.name,
             "dimension": space.dimension,
             "calibration": space.calibration,
+            "axes": b64encode(read_plane(space).to_bytes()).decode(),
         }
         for row in space.patterns.order_by("pk").iterator(500):
             yield {
@@ -187,6 +190,7 @@ def _take_spaces(
             names.get(line["name"], line["name"]),
             line["dimension"],
             line["calibration"],
+            Plane.from_bytes(b64decode(line["axes"])),
             arrivals,
             max_spaces=settings.CONFIGURATION.max_spaces,
             max_patterns=settings.CONFIGURATION.max_patterns,

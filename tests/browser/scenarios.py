@@ -28,6 +28,7 @@ from featurememory.models import (
 from featurememory.models.rollup import OTHER
 from featurememory.observability.rollups import add_to_rollups, tally
 from featurememory.roles import OPERATOR, VIEWER
+from tests.browser.pattern_scene import learn_patterns
 
 PASSWORD = "correct horse battery staple"
 HISTORY = timedelta(minutes=100)
@@ -92,6 +93,7 @@ def normal(now: datetime) -> None:
     _snapshots(now, lambda _: chance.uniform(0.004, 0.05))
     _sources(now, dropped=0)
     _followers(now, behind=0)
+    learn_patterns(now)
 
 
 def incident(now: datetime) -> None:
