@@ -68,6 +68,9 @@ def test_the_learning_example_asks_and_delivers(
     shared_server: RunningServer, environment: dict[str, str]
 ) -> None:
     code = block("python", "op.recommend")
+    first = {"operation_type": "warm-up", "baseline": {}, "features": [1.0], "space": "warm-up"}
+    key = environment["FEATUREMEMORY_API_KEY"]
+    assert shared_server.request("POST", "/api/v1/recommendations", first, key=key)[0] == 200
     told = run(code, shared_server, environment, sys.executable, "-c")
     assert told == "used: {'steps': 50, 'guidance': 3.5} baseline\ndelivered: True\n"
     (learned, *_) = stored(shared_server, environment, operation_type="text_to_audio")

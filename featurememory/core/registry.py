@@ -86,6 +86,13 @@ class SpaceRegistry:
         with known.lock:
             return known.caught_up(row, now_and_then=True).nearest_to(pattern, count)
 
+    def prepare(self, name: str) -> None:
+        """Reads the space, so that nobody has to wait for it. UnknownSpace."""
+        row = find_space(name)
+        known = self._of(name)
+        with known.lock:
+            known.caught_up(row)
+
     def learn_one(self, name: str, values: Sequence[float], now: datetime) -> Learned:
         """In a transaction of its own. ValidationError; ResourceConstraintError where there is no room for the
         space."""
