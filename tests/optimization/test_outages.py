@@ -55,7 +55,7 @@ class Model:
 
 
 def ranking() -> list[tuple[int, float | None]]:
-    rows = Optimization.objects.order_by("-effect", "arm__id")
+    rows = Optimization.objects.exclude(effect=None).order_by("-effect", "arm__id")
     return [(row.arm.parameters["steps"], row.effect) for row in rows.select_related("arm")]
 
 
