@@ -33,7 +33,7 @@ class PolicyConfig(NamedTuple):
 
     control: float = 0.1
     sure_control: float = 0.5
-    sure_sd: float = 2.0
+    sure_sd: float = 1.5
     unproven: float = 0.8
     proven_sd: float = 0.0
     own_scale: float = 1.0
