@@ -12,6 +12,7 @@ from django.utils import timezone
 PAGES = (
     ("overview", "Overview", "pulse"),
     ("breakers", "Breakers", "breaker"),
+    ("patterns", "Patterns", "patterns"),
     ("optimizations", "Optimizations", "tune"),
 )
 

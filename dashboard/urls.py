@@ -16,6 +16,8 @@ from dashboard.views import (
     optimization_acts,
     optimizations,
     overview,
+    pattern_acts,
+    patterns,
 )
 from featurememory.circuit_breaker.configuration import Scope
 from featurememory.circuit_breaker.operator_actions import ACTIONS
@@ -79,6 +81,13 @@ urlpatterns = [
         learning_settings.learning_settings,
         name="optimization-settings-of-type",
     ),
+    path("patterns/", patterns.patterns, name="patterns"),
+    path("patterns/map/", patterns.pattern_map, name="pattern-map"),
+    path("patterns/map.csv", patterns.pattern_map_csv, name="pattern-map-csv"),
+    path("patterns/<int:id>/", patterns.pattern, name="pattern"),
+    path("patterns/<int:id>/change/", pattern_acts.change, name="pattern-change"),
+    path("patterns/<int:id>/merge/", pattern_acts.merge, name="pattern-merge"),
+    path("patterns/<int:id>/forget/", pattern_acts.forget, name="pattern-forget"),
     path("login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", accounts.LogoutView.as_view(), name="logout"),
     path(

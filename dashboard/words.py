@@ -46,6 +46,10 @@ CAUSES = {
     "reset": "Reset by an operator",
     "fleet": "It followed the fleet",
 }
+PATTERN_MARKS = {
+    "pinned": Look("Pinned", "pin", "ok", "never makes room for others"),
+    "provisional": Look("Provisional", "half", "off", "seen too seldom to be more than a guess"),
+}
 OUTCOMES = {
     "success": Look("Success", "check", "ok"),
     "error": Look("Error", "stop", "bad"),
@@ -120,6 +124,11 @@ def rate(calls: int, seconds: float) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """ "1 breaker", "2 breakers"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def pattern_name(number: int, label: str) -> str:
+    """In the middle of a sentence: "pattern 17", or its label in quotes."""
+    return f"“{label}”" if label else f"pattern {number}"
 
 
 def listed(names: list[str], most: int = 3) -> str:

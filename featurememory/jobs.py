@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from featurememory.circuit_breaker.reports import settle_due_breakers
-from featurememory.models import Belief, HealthSnapshot, ProcessRecord, Recommendation, Study
+from featurememory.models import Belief, FeatureSpace, HealthSnapshot, ProcessRecord, Recommendation, Study
 from featurememory.observability.health_snapshot import take_snapshot
 from featurememory.observability.senders import forget_senders
 from featurememory.optimization.upkeep import due_studies, estimate_anew, propose_steps
@@ -60,6 +60,15 @@ def propose_small_steps() -> None:
         propose_steps(study, now)
 
 
+@shared_task(name="featurememory.merge_patterns")
+def merge_patterns() -> None:
+    """Merges patterns that have drifted into each other."""
+    from featurememory.integration.duplicates import merge_near_duplicates  # numpy
+
+    for space in FeatureSpace.objects.filter(version__gt=0).values_list("name", flat=True):
+        merge_near_duplicates(space)
+
+
 class ScheduleEntry(TypedDict):
     """One line of Celery's schedule."""
 
@@ -77,6 +86,7 @@ SCHEDULE = {
     "settle breakers": _every(timedelta(seconds=5), "featurememory.settle_breakers"),
     "health snapshot": _every(SNAPSHOT_EVERY, "featurememory.take_health_snapshot"),
     "estimate studies": _every(timedelta(seconds=5), "featurememory.estimate_studies"),
+    "merge patterns": _every(timedelta(hours=1), "featurememory.merge_patterns"),
     "propose small steps": _every(timedelta(minutes=1), "featurememory.propose_steps"),
     "forget the old": _every(timedelta(minutes=10), "featurememory.forget_the_old"),
 }

@@ -13,6 +13,7 @@ import pytest
 
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.configuration import read_configuration
+from featurememory.optimization.settings import Settings
 from tests.live.breakers import act
 from tests.servers import ROOT, RunningServer, program
 
@@ -57,10 +58,28 @@ def stored(server: RunningServer, environment: dict[str, str], **query: str) -> 
 
 
 def test_the_sdk_example_delivers(shared_server: RunningServer, environment: dict[str, str]) -> None:
-    code = block("python", "from_env()")
+    code = block("python", "handle_operation(")
     assert run(code, shared_server, environment, sys.executable, "-c") == "delivered: True\n"
     kinds = {each["operation_type"] for each in stored(shared_server, environment, outcome="success")}
     assert {"text_to_audio", "transcription"} <= kinds
+
+
+def test_the_learning_example_asks_and_delivers(
+    shared_server: RunningServer, environment: dict[str, str]
+) -> None:
+    code = block("python", "op.recommend")
+    first = {"operation_type": "warm-up", "baseline": {}, "features": [1.0], "space": "warm-up"}
+    key = environment["FEATUREMEMORY_API_KEY"]
+    assert shared_server.request("POST", "/api/v1/recommendations", first, key=key)[0] == 200
+    told = run(code, shared_server, environment, sys.executable, "-c")
+    assert told == "used: {'steps': 50, 'guidance': 3.5} baseline\ndelivered: True\n"
+    (learned, *_) = stored(shared_server, environment, operation_type="text_to_audio")
+    assert learned["recommendation"]
+
+
+def test_every_learning_setting_is_in_the_readme() -> None:
+    for name in Settings.__dataclass_fields__:
+        assert f"`{name}`" in README, name
 
 
 def test_the_http_example_is_accepted(shared_server: RunningServer, environment: dict[str, str]) -> None:

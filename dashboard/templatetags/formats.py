@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from html import escape
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from dashboard import words
 from dashboard.charts import Chart, Value
+from dashboard.pattern_map import PatternMap
+from dashboard.pattern_rows import Filter
+from featurememory.models import FeatureSpace, Pattern
 
 register = template.Library()
 register.filter("duration", words.duration)
@@ -60,11 +65,35 @@ def plural_of(number: int, one: str) -> str:
     return words.plural(number, one)
 
 
+@register.filter
+def named(pattern: Pattern) -> str:
+    return words.pattern_name(pattern.number, pattern.label)
+
+
 @register.simple_tag
 def points(chart: Chart) -> SafeString:
     """The rows of a chart's data table, in one go: a template would take thirty times as long for its thousands of
     cells, most of which were there at the last refresh too. They hold moments and figures, nothing a caller wrote."""
     return mark_safe("".join(map(_row, chart.rows)))  # noqa: S308
+
+
+@register.simple_tag
+def query_of(chosen: Filter, space: FeatureSpace) -> str:
+    """The address of a list of patterns, behind its "?"."""
+    return chosen.query(space)
+
+
+@register.simple_tag
+def places(chart: PatternMap) -> SafeString:
+    """The rows of a map's data table, in one go as those of `points`."""
+    above = reverse("patterns")
+    rows = [
+        f'<tr><th scope="row"><a href="{above}{point.id}/">{escape(point.name)}</a></th><td>{point.kind}</td>'
+        f'<td class="figure">{point.seen:,}</td><td class="figure">{point.x:.3f}</td>'
+        f'<td class="figure">{point.y:.3f}</td></tr>'
+        for point in chart.points
+    ]
+    return mark_safe("".join(rows))  # noqa: S308 - names are escaped, all else is ours
 
 
 @lru_cache(5_000)

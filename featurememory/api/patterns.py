@@ -58,12 +58,6 @@ class PatternView(Schema):
     def resolve_space(pattern: Pattern) -> str:
         return pattern.space.name
 
-    @staticmethod
-    def resolve_provisional(pattern: Pattern) -> bool:
-        from featurememory.core.patterns import PROVISIONAL_BELOW
-
-        return pattern.count < PROVISIONAL_BELOW
-
 
 class PatternPage(Schema):
     items: list[PatternView]

@@ -68,6 +68,7 @@ class RecommendationView(Schema):
     parameters: dict[str, Any]
     source: str = Field(description="`baseline`, `learned`, `promoted` or `explored`.")
     propensity: float = Field(description="The probability with which these parameters were chosen.")
+    baseline_propensity: float = Field(description="The probability of the baseline.")
     pattern: int | None = Field(description="null: the input is like no pattern yet.")
     effect: Effect | None = Field(description="null for the baseline, and while nothing is known.")
     why: str
@@ -121,6 +122,7 @@ def recommend_parameters(request: HttpRequest, body: RecommendationBody) -> Reco
         parameters=given.parameters,
         source=kept.source,
         propensity=kept.propensity,
+        baseline_propensity=kept.baseline_propensity,
         pattern=kept.pattern,
         effect=_effect(given.aim, given.effect),
         why=given.why,

@@ -1,17 +1,18 @@
-"""An operator's hand on patterns: each change with a reason, an audit row, and a revision that all processes follow."""
+"""An operator's hand on patterns: each change with a reason, an audit row, and a revision that all processes follow.
+Given again with the same `request_id` none of them does anything."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
 from featurememory.core.errors import UnknownPattern
 from featurememory.core.patterns import merged
-from featurememory.core.storage import find_pattern, lock_space, remove_patterns, value_of
+from featurememory.core.storage import find_pattern, lock_space, read_plane, remove_patterns, value_of
 from featurememory.errors import ValidationError
 from featurememory.models import AuditEntry, FeatureSpace, Pattern
 from featurememory.reasons import checked_reason
@@ -20,34 +21,50 @@ MAX_LABEL = 200
 
 
 def change_pattern(
-    id: int, *, actor: str, reason: str, label: str | None = None, pinned: bool | None = None
+    id: int,
+    *,
+    actor: str,
+    reason: str,
+    label: str | None = None,
+    pinned: bool | None = None,
+    request_id: UUID | None = None,
 ) -> Pattern:
     """Names it, pins it (a pinned one never makes room for others) or lets it go again; None leaves as it is."""
     reason = checked_reason(reason)
     if label is not None and (len(label) > MAX_LABEL or not label.isprintable()):
         raise _refused("label", f"at most {MAX_LABEL} printable characters")
-    with transaction.atomic(), _locked(id) as (space, pattern):
+    with transaction.atomic():
+        locked = _lock(id, request_id)
+        if locked is None:
+            return find_pattern(id)
+        space, pattern = locked
         before = _for_audit(pattern)
         pattern.label = pattern.label if label is None else label.strip()
         pattern.pinned = pattern.pinned if pinned is None else pinned
         pattern.revision = space.revision
         pattern.save(update_fields=["label", "pinned", "revision"])
-        _audit("pattern.change", pattern, actor, reason, before, _for_audit(pattern))
+        _keep_revision(space)
+        _audit(_Act("pattern.change", actor, reason, request_id), pattern, before, _for_audit(pattern))
     return pattern
 
 
-def merge_pattern(id: int, into: int, *, actor: str, reason: str) -> Pattern:
+def merge_pattern(id: int, into: int, *, actor: str, reason: str, request_id: UUID | None = None) -> Pattern:
     """Adds what `id` has seen to the pattern `into`, and removes it. Operations keep the pattern they were given."""
     reason = checked_reason(reason)
     if id == into:
         raise _refused("into", "another pattern than the one that goes")
-    with transaction.atomic(), _locked(into) as (space, kept):
+    with transaction.atomic():
+        locked = _lock(into, request_id)
+        if locked is None:
+            return find_pattern(into)
+        space, kept = locked
         gone = find_pattern(id)
         if gone.space_id != kept.space_id:
             raise _refused("into", f"a pattern of the same feature space, {gone.space.name!r}")
         before = _for_audit(kept)
         whole = merged(value_of(kept), value_of(gone))
         kept.centroid, kept.count, kept.spread = whole.centroid.tobytes(), whole.count, whole.spread
+        kept.x, kept.y = read_plane(space).places(whole.centroid[np.newaxis])[0].tolist()
         kept.visits, kept.seen_at, kept.pinned = whole.visits, whole.seen_at, whole.pinned
         kept.label = kept.label or gone.label
         kept.first_seen = min(kept.first_seen, gone.first_seen)
@@ -55,29 +72,46 @@ def merge_pattern(id: int, into: int, *, actor: str, reason: str) -> Pattern:
         kept.revision = space.revision
         kept.save()
         remove_patterns(space, [gone.pk])
-        _audit(
-            "pattern.merge", kept, actor, reason, {"into": before, "gone": _for_audit(gone)}, _for_audit(kept)
-        )
+        _keep_revision(space)
+        before = {"into": before, "gone": _for_audit(gone)}
+        _audit(_Act("pattern.merge", actor, reason, request_id), kept, before, _for_audit(kept))
     return kept
 
 
-def remove_pattern(id: int, *, actor: str, reason: str) -> None:
+def remove_pattern(id: int, *, actor: str, reason: str, request_id: UUID | None = None) -> None:
     """Forgets it; inputs like it make a new one."""
     reason = checked_reason(reason)
-    with transaction.atomic(), _locked(id) as (space, pattern):
+    with transaction.atomic():
+        locked = _lock(id, request_id)
+        if locked is None:
+            return
+        space, pattern = locked
         remove_patterns(space, [pattern.pk])
-        _audit("pattern.remove", pattern, actor, reason, _for_audit(pattern), {})
+        _keep_revision(space)
+        _audit(_Act("pattern.remove", actor, reason, request_id), pattern, _for_audit(pattern), {})
 
 
-@contextmanager
-def _locked(id: int) -> Iterator[tuple[FeatureSpace, Pattern]]:
-    """The pattern as it stands under its space's lock, and the space in a new revision, kept at the end."""
+def _was_done(request_id: UUID | None) -> bool:
+    """Whether an act was given under this id before."""
+    return request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists()
+
+
+def _lock(id: int, request_id: UUID | None) -> tuple[FeatureSpace, Pattern] | None:
+    """The space, locked and in a new revision, and the pattern as it stands under that lock; None where the act was
+    done before under the same id."""
+    if _was_done(request_id):
+        return None
     space = lock_space(find_pattern(id).space.name)
+    if _was_done(request_id):  # while the lock was waited for
+        return None
     pattern = Pattern.objects.filter(pk=id).first()
-    if space is None or pattern is None:  # gone while the lock was waited for
+    if space is None or pattern is None:
         raise UnknownPattern(id)
     space.revision += 1
-    yield space, pattern
+    return space, pattern
+
+
+def _keep_revision(space: FeatureSpace) -> None:
     space.save(update_fields=["revision", "removed_in"])
 
 
@@ -85,17 +119,16 @@ def _for_audit(pattern: Pattern) -> dict[str, Any]:
     return {"label": pattern.label, "pinned": pattern.pinned, "count": pattern.count}
 
 
-def _audit(
-    action: str, pattern: Pattern, actor: str, reason: str, before: dict[str, Any], after: dict[str, Any]
-) -> None:
+class _Act(NamedTuple):
+    action: str
+    actor: str
+    reason: str
+    request_id: UUID | None
+
+
+def _audit(act: _Act, pattern: Pattern, before: dict[str, Any], after: dict[str, Any]) -> None:
     AuditEntry.objects.create(
-        at=timezone.now(),
-        actor=actor,
-        action=action,
-        subject=str(pattern.pk),
-        reason=reason,
-        before=before,
-        after=after,
+        at=timezone.now(), subject=str(pattern.pk), before=before, after=after, **act._asdict()
     )
 
 

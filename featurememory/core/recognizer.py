@@ -101,6 +101,12 @@ class Recognizer:
             self.space.tau,
         )
 
+    def nearest_to(self, id: int, count: int) -> list[Neighbour]:
+        """Up to `count` other patterns, the most similar first; none where there is no such pattern."""
+        pattern = self.patterns.get(id)
+        nearest = self._index.nearest(pattern.centroid, count + 1) if pattern else []
+        return [each for each in nearest if each.id != id][:count]
+
     def learn(self, features: Vector) -> tuple[Recognition, Pattern]:
         """Looks `features` up and learns from them: the pattern they belong to, moved, or a new, provisional one."""
         found = self.look_up(features)

@@ -11,22 +11,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from sys import maxsize
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from django.db import transaction
 
 from featurememory.core.features import STORED, Vector, checked_features
+from featurememory.core.index import Neighbour
 from featurememory.core.patterns import Pattern
+from featurememory.core.projection import Plane, principal_plane
 from featurememory.core.recognizer import Recognition, Recognizer
 from featurememory.core.spaces import WARM_UP, Space, calibrate, vector_from_bytes, vector_to_bytes
 from featurememory.core.storage import (
     count_refused,
     find_space,
     keep_patterns,
+    keep_plane,
     lock_space,
     make_missing_spaces,
     read_patterns,
+    read_plane,
     remove_patterns,
 )
 from featurememory.errors import ResourceConstraintError, ValidationError
@@ -42,6 +47,7 @@ class Learned(NamedTuple):
     found: Recognition | None = None
     """What it was like before it was learned."""
     pattern: int | None = None
+    """None also where it had to make room at once."""
 
 
 class Heirs(Protocol):
@@ -73,6 +79,19 @@ class SpaceRegistry:
         known = self._of(name)
         with known.lock:
             return known.caught_up(row).look_up(features)
+
+    def nearest_to(self, name: str, pattern: int, count: int) -> list[Neighbour]:
+        """The patterns most similar to one of a calibrated space, the most similar first; none where it is gone."""
+        known, row = self._of(name), find_space(name)
+        with known.lock:
+            return known.caught_up(row, now_and_then=True).nearest_to(pattern, count)
+
+    def prepare(self, name: str) -> None:
+        """Reads the space, so that nobody has to wait for it. UnknownSpace."""
+        row = find_space(name)
+        known = self._of(name)
+        with known.lock:
+            known.caught_up(row)
 
     def learn_one(self, name: str, values: Sequence[float], now: datetime) -> Learned:
         """In a transaction of its own. ValidationError; ResourceConstraintError where there is no room for the
@@ -110,7 +129,7 @@ class SpaceRegistry:
                     learned[place] = result
         if gone and self._heirs is not None:
             self._heirs.leave(gone, now)
-        return learned
+        return [each._replace(pattern=None) if each.pattern in gone else each for each in learned]
 
     def forget(self, names: Iterable[str]) -> None:
         """After a transaction that learned in these spaces was rolled back: they have seen what never happened."""
@@ -136,7 +155,8 @@ class SpaceRegistry:
             row.revision += 1
             changed = {pattern.id: pattern for _, pattern in learned}
             gone = self._make_room(recognizer)
-            keep_patterns(row, (each for id, each in changed.items() if id not in gone), now)
+            kept = [each for id, each in changed.items() if id not in gone]
+            keep_patterns(row, kept, known.plane_of(row), now)
             if gone:
                 remove_patterns(row, gone)
                 all_gone |= gone
@@ -166,15 +186,25 @@ class _KnownSpace:
         self.lock = threading.RLock()
         self.revision = -1
         self._recognizer: Recognizer | None = None
+        self._plane: Plane | None = None
+        self._is_plain = False
+        """Whether the recognizer compares all, however many."""
 
-    def caught_up(self, row: FeatureSpace) -> Recognizer:
-        """The recognizer, not behind `row`."""
+    def caught_up(self, row: FeatureSpace, *, now_and_then: bool = False) -> Recognizer:
+        """The recognizer, not behind `row`. Who asks `now_and_then` can do without the graph of a large space, which
+        takes ten times as long to build as reading the patterns does."""
         recognizer = self._recognizer
-        if recognizer is None or recognizer.space.version != row.version:
+        too_plain = self._is_plain and not now_and_then
+        if recognizer is None or too_plain or recognizer.space.version != row.version:
             space = Space.from_mapping(row.calibration or {})
             recognizer = self._recognizer = Recognizer(
-                space, read_patterns(row), clock=row.seen, next_id=row.next_pattern
+                space,
+                read_patterns(row),
+                clock=row.seen,
+                graph_above=maxsize if now_and_then else None,
+                next_id=row.next_pattern,
             )
+            self._plane, self._is_plain = None, now_and_then
         elif row.revision > self.revision:
             if row.removed_in > self.revision:
                 left = set(row.patterns.values_list("pk", flat=True))
@@ -186,6 +216,12 @@ class _KnownSpace:
             recognizer.next_id = max(recognizer.next_id, row.next_pattern)
         self.revision = max(self.revision, row.revision)
         return recognizer
+
+    def plane_of(self, row: FeatureSpace) -> Plane:
+        """On which the patterns of a space that has caught up are drawn."""
+        if self._plane is None:
+            self._plane = read_plane(row)
+        return self._plane
 
 
 def _comparable(row: FeatureSpace, vectors: Sequence[bytes]) -> list[Vector | None]:
@@ -209,8 +245,11 @@ def _warmed_up(row: FeatureSpace, vectors: Sequence[Vector]) -> list[Vector]:
         return []
     waiting = [vector_from_bytes(bytes(each.vector)) for each in row.warm_up.order_by("pk")]
     row.version, row.seen = 1, 0
-    row.calibration = calibrate(np.stack(waiting[:WARM_UP]), row.version).to_mapping()
+    first = np.stack(waiting[:WARM_UP])
+    space = calibrate(first, row.version)
+    row.calibration = space.to_mapping()
     row.save(update_fields=["version", "calibration", "seen"])
+    keep_plane(row, principal_plane(space.normalise_all(first)))
     row.warm_up.all().delete()
     return waiting
 

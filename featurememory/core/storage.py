@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+import numpy as np
 from django.db.models import F, QuerySet
 
 from featurememory.core import patterns
 from featurememory.core.errors import UnknownPattern, UnknownSpace
+from featurememory.core.projection import Plane
 from featurememory.core.spaces import vector_from_bytes, vector_to_bytes
 from featurememory.exclusion import Lock, be_alone_with
-from featurememory.models import FeatureSpace, Pattern
+from featurememory.models import FeatureSpace, Pattern, PatternMap
+from featurememory.models.pattern import PATTERNS_A_SPACE
 
-PATTERNS_A_SPACE = 10**9
-"""Pattern ids of one space; those of space 3 are 3,000,000,001 and so on."""
-_LEARNED = ["centroid", "count", "spread", "visits", "seen_at", "last_seen", "revision"]
+_LEARNED = ["centroid", "count", "spread", "x", "y", "visits", "seen_at", "last_seen", "revision"]
 
 
 def find_space(name: str) -> FeatureSpace:
@@ -65,8 +66,23 @@ def read_patterns(space: FeatureSpace, after: int = -1) -> Iterable[patterns.Pat
     return map(value_of, rows.order_by("id").iterator(1_000))
 
 
-def keep_patterns(space: FeatureSpace, changed: Iterable[patterns.Pattern], now: datetime) -> None:
+def keep_plane(space: FeatureSpace, plane: Plane) -> None:
+    """On which its patterns are drawn from now on."""
+    PatternMap.objects.update_or_create(space=space, defaults={"axes": plane.to_bytes()})
+
+
+def read_plane(space: FeatureSpace) -> Plane:
+    """That of a calibrated space."""
+    return Plane.from_bytes(bytes(PatternMap.objects.get(pk=space.pk).axes))
+
+
+def keep_patterns(
+    space: FeatureSpace, changed: Sequence[patterns.Pattern], plane: Plane, now: datetime
+) -> None:
     """Writes new ones and what was learned of known ones; labels and pins are the operators'."""
+    if not changed:
+        return
+    places = plane.places(np.stack([each.centroid for each in changed])).tolist()
     rows = [
         Pattern(
             id=each.id,
@@ -74,6 +90,8 @@ def keep_patterns(space: FeatureSpace, changed: Iterable[patterns.Pattern], now:
             centroid=vector_to_bytes(each.centroid),
             count=each.count,
             spread=each.spread,
+            x=x,
+            y=y,
             visits=each.visits,
             seen_at=each.seen_at,
             pinned=each.pinned,
@@ -81,7 +99,7 @@ def keep_patterns(space: FeatureSpace, changed: Iterable[patterns.Pattern], now:
             last_seen=now,
             revision=space.revision,
         )
-        for each in changed
+        for each, (x, y) in zip(changed, places, strict=True)
     ]
     Pattern.objects.bulk_create(
         rows, batch_size=100, update_conflicts=True, unique_fields=["id"], update_fields=_LEARNED

@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 
 from featurememory import CircuitBreakerError, FeatureMemory
-from featurememory.demo.work import FLAKY, MODELS, SPACE, Model, Parameters, features
+from featurememory.demo.work import FLAKY, MODELS, SPACE, Model, features
 
 CALM_S, HEAVY_S = 60.0, 30.0
 """The sandboxed model gets small files for a minute, then large ones for half a minute, and so on."""
@@ -48,7 +48,7 @@ class Orchestrator:
         self._clock = clock
         self._began = clock()
         self._small, self._large = _files()
-        self._models = cycle((model, parameters) for model in MODELS for parameters in model.choices)
+        self._models = cycle(MODELS)
         self._open: set[str] = set()
         self.tally = Tally()
 
@@ -69,21 +69,23 @@ class Orchestrator:
             due = max(due + 1 / self._rate, now - 1)
             number += 1
             if number % FLAKY_EVERY:
-                self._operate(*next(self._models), next(small))
+                self._operate(next(self._models), next(small))
             else:
-                self._operate(FLAKY, FLAKY.choices[0], next(small if self.phase == "small files" else large))
+                self._operate(FLAKY, next(small if self.phase == "small files" else large))
 
-    def _operate(self, model: Model, parameters: Parameters, file: Path) -> None:
+    def _operate(self, model: Model, file: Path) -> None:
         data = file.read_bytes()
         try:
             with self._memory.operation(
                 model.operation_type,
                 model=model.name,
-                parameters=parameters,
                 attributes={"file": file.name, "bytes": len(data)},
                 features=features(data),
                 space=SPACE,
             ) as operation:
+                baseline, *others = model.choices
+                parameters = operation.recommend(baseline, others) if others else baseline
+                operation.parameters = dict(parameters)
                 score = model.work(data, parameters)
                 if score is not None:
                     operation.score(score)

@@ -22,7 +22,8 @@ from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegi
 from featurememory.models import Source, Study
 from featurememory.observability.rollups import add_to_rollups, tally
 from featurememory.optimization.neighbours import Neighbourhood, neighbourhood
-from featurememory.optimization.registry import studies
+from featurememory.optimization.registry import StudyRegistry
+from featurememory.optimization.registry import studies as studies_of_process
 from featurememory.optimization.storage import lock_studies
 from featurememory.optimization.teaching import LocalChoice, Told, learn_from
 
@@ -54,12 +55,19 @@ class Written:
 class GroupTransaction:
     """Stores submissions together; keeps between them what is costly to look up."""
 
-    def __init__(self, series: SeriesRegistry, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        series: SeriesRegistry,
+        fleet: Fleet,
+        spaces: SpaceRegistry | None = None,
+        studies: StudyRegistry | None = None,
+    ) -> None:
+        """Without `spaces` and `studies` it shares the process's own."""
         self._series = series
         self._fleet = fleet
-        self._spaces: SpaceRegistry | None = None
+        self._spaces = spaces
         self._learning: set[str] = set()
-        self._studies = studies()
+        self._studies = studies or studies_of_process()
 
     def store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         """What each submission added. On return it is committed; an exception means nothing is."""

@@ -117,7 +117,7 @@ class GroupCommitWriter:
     def report(self) -> WriterReport:
         with self._changed:
             recent = self._clock() - REPORTED_S
-            times = sorted(took_ms for at, took_ms in self._commits if at >= recent)
+            times = sorted(took_ms for at, took_ms in tuple(self._commits) if at >= recent)
             return WriterReport(
                 queue_depth=self._depth,
                 queue_limit=self._queue_limit,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from featurememory.circuit_breaker.storage import status_of
-from featurememory.models import Breaker, BreakerConfiguration, BreakerEvent
+from featurememory.models import Breaker, BreakerConfiguration, BreakerEvent, OptimizationEvent
 
 
 class BreakerView(BaseModel):
@@ -69,6 +69,39 @@ class ConfigurationView(BaseModel):
     values: dict[str, Any]
     sequence: int
     changed_at: datetime
+
+
+class OptimizationEventView(BaseModel):
+    """A parameter set was promoted or shut out, or is so no longer."""
+
+    sequence: int
+    operation_type: str
+    model: str
+    pattern: int | None = Field(description="0: any input; null: in every pattern.")
+    parameters: dict[str, Any]
+    before: str
+    after: str
+    cause: str
+    actor: str
+    reason: str
+    at: datetime
+
+
+def view_optimization_event(event: OptimizationEvent) -> OptimizationEventView:
+    """`event`, with its study and its arm selected along."""
+    return OptimizationEventView(
+        sequence=event.sequence or 0,
+        operation_type=event.study.operation_type,
+        model=event.study.model,
+        pattern=event.pattern,
+        parameters=event.arm.parameters,
+        before=event.before,
+        after=event.after,
+        cause=event.cause,
+        actor=event.actor,
+        reason=event.reason,
+        at=event.at,
+    )
 
 
 def view_breaker(breaker: Breaker, now: datetime) -> BreakerView:

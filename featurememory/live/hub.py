@@ -14,9 +14,9 @@ from django.db import connection
 from django.utils import timezone
 from pydantic import BaseModel
 
-from featurememory.live.events import view_configuration, view_transition
+from featurememory.live.events import view_configuration, view_optimization_event, view_transition
 from featurememory.live.watch import Watch, choose_watch
-from featurememory.models import BreakerConfiguration, BreakerEvent
+from featurememory.models import BreakerConfiguration, BreakerEvent, OptimizationEvent
 from featurememory.sequence import last_sequence_number
 
 logger = logging.getLogger(__name__)
@@ -126,12 +126,18 @@ def read_events_after(sequence: int, limit: int = MAX_REPLAY) -> list[LiveEvent]
     """The committed events after `sequence`, oldest first, at most `limit`."""
     moved = BreakerEvent.objects.filter(sequence__gt=sequence).select_related("breaker").order_by("sequence")
     configured = BreakerConfiguration.objects.filter(sequence__gt=sequence).order_by("sequence")
+    learned = OptimizationEvent.objects.filter(sequence__gt=sequence).select_related("study", "arm")
+    learned = learned.defer("study__state", "study__estimate").order_by("sequence")
     now = timezone.now()
     events = [
         *(LiveEvent(row.sequence, b"transition", _json(view_transition(row, now))) for row in moved[:limit]),
         *(
             LiveEvent(row.sequence, b"configuration", _json(view_configuration(row)))
             for row in configured[:limit]
+        ),
+        *(
+            LiveEvent(row.sequence or 0, b"optimization", _json(view_optimization_event(row)))
+            for row in learned[:limit]
         ),
     ]
     return sorted(events, key=lambda event: event.sequence)[:limit]

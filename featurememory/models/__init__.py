@@ -23,7 +23,7 @@ from featurememory.models.optimization import (
     Recommendation,
     Study,
 )
-from featurememory.models.pattern import FeatureSpace, Pattern, WarmUpVector
+from featurememory.models.pattern import FeatureSpace, Pattern, PatternMap, WarmUpVector
 from featurememory.models.rollup import Rollup, RollupMark, Series
 from featurememory.models.source import Source
 
@@ -48,6 +48,7 @@ __all__ = [
     "OptimizationEvent",
     "Pattern",
     "PatternEvidence",
+    "PatternMap",
     "ProcessRecord",
     "Recommendation",
     "Rollup",

@@ -196,7 +196,7 @@ class Learner:
         record.visits += 1
         if self.estimate is not None:
             return self._learn(pattern, record, choice, reward)
-        record.seen.setdefault(choice.arm, ArmStatistics()).record(reward)
+        record.statistics(choice.arm).record(reward)
         self._all.record(reward)
         if choice.arm == choice.baseline and choice.baseline_propensity:
             self.effectiveness.record(reward, True, reward, 1.0)
@@ -209,6 +209,7 @@ class Learner:
         before = self.estimate or Estimate(
             pooling.first_guess(self._all, self.arms, self.baseline, self._pessimism), {}
         )
+        self.records = dict(sorted(self.records.items()))  # sums come out the same, whoever was read when
         evidence = {pattern: record.seen for pattern, record in self.records.items()}
         priors = {pattern: record.prior(before) for pattern, record in self.records.items()}
         pooled = before.pooled
@@ -262,7 +263,7 @@ class Learner:
             self.changed.add(into)
             heir.visits += record.visits
             for arm, statistics in record.seen.items():
-                heir.seen.setdefault(arm, ArmStatistics()).merge(statistics)
+                heir.statistics(arm).merge(statistics)
                 heir.standing.setdefault(arm, Status.ACTIVE)
         elif self.estimate is not None:
             matrix, vector = pooling.normal_equations(
@@ -272,6 +273,17 @@ class Learner:
             for row, added in zip(kept_matrix, matrix, strict=True):
                 row[:] = map(float.__add__, row, added)
             kept_vector[:] = map(float.__add__, kept_vector, vector)
+
+    def take_over(self, pattern: int, arm: int, seen: ArmStatistics) -> None:
+        """Adds what somebody else has seen of an arm in a pattern."""
+        record = self.records.setdefault(pattern, PatternRecord())
+        record.statistics(arm).merge(seen)
+        record.visits += seen.n
+        if record.status(arm) is Status.CANDIDATE and arm != self.baseline:
+            record.standing[arm] = Status.ACTIVE
+        self._all.merge(seen)
+        self.operations += seen.n
+        self.changed.add(pattern)
 
     def add_arm(self) -> int:
         """One more candidate, of which nothing is known; gives its number."""
@@ -289,9 +301,9 @@ class Learner:
         return self.arms - 1
 
     def clear_arm(self, arm: int) -> None:
-        """Lets go of all that is known of an arm, so that its number may stand for another one."""
+        """Lets go of all that is known of an arm, and of the arm itself until `fill_arm`."""
         self.changed |= {pattern for pattern, record in self.records.items() if record.drop(arm)}
-        self._arm_guards[arm], self._arm_quarantines[arm] = ArmGuard(), Quarantine()
+        self._arm_guards[arm], self._arm_quarantines[arm] = ArmGuard(), Quarantine(0, FOR_GOOD)
         matrix, vector = self._archived
         matrix[arm], vector[arm] = [0.0] * self.arms, 0.0
         for row in matrix:
@@ -306,9 +318,9 @@ class Learner:
             pooled = self.estimate.pooled.without(arm, self._pessimism)
             self.estimate = Estimate(pooled, residuals, self.estimate.omega)
 
-    def shut_out(self, arm: int) -> None:
-        """An operator keeps an arm from every pattern."""
-        self._arm_quarantines[arm] = self._arm_quarantines[arm]._replace(until=FOR_GOOD)
+    def fill_arm(self, arm: int) -> None:
+        """A number that was cleared stands for another arm, of which nothing is known."""
+        self._arm_quarantines[arm] = Quarantine()
 
     def order(self, pattern: int, arm: int, status: Status) -> list[Change]:
         """An operator's word on an arm in a pattern; it holds until his next, but for a promotion that the outcomes
@@ -359,7 +371,7 @@ class Learner:
 
     def _learn(self, pattern: int, record: PatternRecord, choice: Choice, reward: float) -> Lesson:
         believed, arm, noise = self.believed(pattern), choice.arm, self._known().pooled.noise
-        seen = record.seen.setdefault(arm, ArmStatistics())
+        seen = record.statistics(arm)
         own_noise = pooling.pair_noise(noise[arm], seen) if seen.n else noise[arm]
         prediction = believed.prediction(arm, own_noise)
         on_baseline = arm == choice.baseline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from json import dumps
 from math import isfinite
 from typing import Any, Final
@@ -25,6 +24,8 @@ def canonical(parameters: Parameters) -> str:
 
 def digest(parameters: Parameters) -> str:
     """64 hexadecimal digits that stand for the set."""
+    from hashlib import sha256  # what recommends in a caller's process does without
+
     return sha256(canonical(parameters).encode()).hexdigest()
 
 

@@ -23,7 +23,8 @@ _FAR_SD = 2.5
 
 
 class PolicyConfig(NamedTuple):
-    """`control`: share of operations that stay on the baseline at least; `unproven`: share that may get arms not
+    """`control`: share of operations that stay on the baseline at least, or `sure_control` times that in patterns where
+    another arm is better by `sure_sd` standard deviations; `unproven`: share that may get arms not
     yet known to be as good as the baseline in their pattern; `proven_sd`: standard deviations by which one must
     be above it to count as known. A pattern's own deviations are drawn `own_scale` times as large as they are
     believed to be, half that after `recurring` visits; the common ones `shared_scale` times. `still_trying`: share
@@ -31,6 +32,8 @@ class PolicyConfig(NamedTuple):
     all operations' baseline reward that exploring may cost."""
 
     control: float = 0.1
+    sure_control: float = 0.5
+    sure_sd: float = 1.5
     unproven: float = 0.8
     proven_sd: float = 0.0
     own_scale: float = 1.0
@@ -52,6 +55,8 @@ class PolicyConfig(NamedTuple):
 
 _LIMITS = (
     ("control", 0, 1),
+    ("sure_control", 0, 1),
+    ("sure_sd", 0, 100),
     ("unproven", 0, 1),
     ("proven_sd", 0, 10),
     ("own_scale", 0, 10),
@@ -113,7 +118,15 @@ def propensities(
     if preferred is not None and preferred in arms:
         drawn = {arm: share * config.still_trying for arm, share in drawn.items()}
         drawn[preferred] = drawn.get(preferred, 0.0) + 1 - config.still_trying
-    return _with_control(drawn, baseline, config.control)
+    return _with_control(drawn, baseline, _control(believed, arms, baseline, config))
+
+
+def _control(believed: PatternPosterior, arms: Iterable[int], baseline: int, config: PolicyConfig) -> float:
+    """The control group's share: it costs most where most is known."""
+    best = max(arms, key=lambda arm: believed.effects[arm].mean)
+    lift = believed.lift(best, baseline)
+    is_sure = best != baseline and lift.mean > config.sure_sd * sqrt(lift.variance)
+    return config.control * config.sure_control if is_sure else config.control
 
 
 def is_proven(lift: Normal, config: PolicyConfig) -> bool:

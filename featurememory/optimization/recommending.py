@@ -18,7 +18,6 @@ from django.db import transaction
 from featurememory.core.errors import UnknownSpace
 from featurememory.core.storage import find_pattern
 from featurememory.errors import ResourceConstraintError, ValidationError
-from featurememory.integration.spaces import spaces
 from featurememory.models import Arm, Belief, Recommendation, Study
 from featurememory.models.optimization import ANY_INPUT
 from featurememory.optimization import choosing
@@ -217,9 +216,13 @@ def _place(question: Question) -> Place:
         return Place(question.pattern)
     if question.features is None:
         return Place(ANY_INPUT)
+    from featurememory.core.features import checked_features  # numpy, where there are features alone
+    from featurememory.integration.spaces import spaces
+
     try:
         found = spaces().recognise(question.space, question.features)
     except UnknownSpace:
+        checked_features(question.features)
         found = None
     if found is None:
         return Place(ANY_INPUT)

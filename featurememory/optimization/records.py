@@ -47,6 +47,14 @@ class PatternRecord:
             self._prior, self._prior_of = estimate.effect_priors(self.near), (estimate, self.near)
         return self._prior
 
+    def statistics(self, arm: int) -> ArmStatistics:
+        """The arm's own, made where there are none. Arms stay in order: sums over them then come out the same to the
+        last bit, whenever the record was read from where."""
+        if arm not in self.seen:
+            self.seen[arm] = ArmStatistics()
+            self.seen = dict(sorted(self.seen.items()))
+        return self.seen[arm]
+
     def status(self, arm: int) -> Status:
         return self.standing.get(arm, Status.CANDIDATE)
 

@@ -104,6 +104,7 @@ class KnownStudy:
                 return None
             free = learner.add_arm()
             row.estimated += 1
+        learner.fill_arm(free)
         arm, _ = Arm.objects.update_or_create(
             study=row,
             digest=digest(parameters),

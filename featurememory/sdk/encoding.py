@@ -44,6 +44,9 @@ class Finished(NamedTuple):
     """A probe's permit, or the epoch of the fleet's breaker that the call began in."""
     breaker_result: Kind | None = None
     """What it means to its breaker, where that is not what the outcome says."""
+    recommendation: str = ""
+    choice: dict[str, Any] | None = None
+    """How the recommendation came to, where this process made it."""
 
     @property
     def id(self) -> str:
@@ -94,8 +97,12 @@ def _plain_fields(finished: Finished, instance: str) -> dict[str, Any]:
         fields["permit"] = str(finished.permit)
     if finished.breaker_result is not None:
         fields["breaker_result"] = finished.breaker_result
+    if finished.recommendation:
+        fields["recommendation"] = finished.recommendation
+    if finished.choice is not None:
+        fields["choice"] = finished.choice
     if context.features:
-        features = _features(context.features)
+        features = features_of(context.features)
         if features:
             fields["features"] = features
     return fields
@@ -113,7 +120,7 @@ def _hexadecimal(value: object, length: int) -> str:
     return text if len(text) == length and not text.strip("0123456789abcdef") else ""
 
 
-def _features(values: tuple[Any, ...]) -> list[float] | None:
+def features_of(values: tuple[Any, ...]) -> list[float] | None:
     """The vector, or None where the server could not keep it: the operation is worth more than it."""
     if len(values) > MAX_DIMENSIONS:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
 from weakref import WeakKeyDictionary, WeakSet, finalize
@@ -14,6 +15,7 @@ from featurememory.circuit_breaker.events import BreakerStatus, Transition
 from featurememory.sdk.breakers import Breakers, Listener, LocalBreaker
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.encoding import Finished
+from featurememory.sdk.feedback import FeedbackSender
 from featurememory.sdk.guarded_function import (
     await_guarded,
     call_guarded,
@@ -27,11 +29,13 @@ from featurememory.sdk.operation import GuardedOperation
 from featurememory.sdk.options import Options, checked_api_key, options_of_environment
 from featurememory.sdk.permits import FleetPermits
 from featurememory.sdk.pressure import HostPressure
+from featurememory.sdk.recommendations import Recommender
 from featurememory.sdk.reports import Reporter
 from featurememory.sdk.stream import Follower
 from featurememory.sdk.transport import Stats, Transport
 
 T = TypeVar("T")
+Part = Follower | Reporter | Recommender | FeedbackSender
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NOTHING_SENT = Stats(0, 0, 0, 0, 0, 0, "", connected=False)
@@ -59,6 +63,8 @@ class FeatureMemory:
         follow_breakers: bool = True,
         max_breakers: int = 1_000,
         spool_path: str = "",
+        recommend_timeout_s: float = 0.25,
+        keep_beliefs_s: float = 5.0,
         ignore: Errors | None = None,
         record: Errors | None = None,
         failure_if: Callable[[Any], bool] | None = None,
@@ -68,7 +74,9 @@ class FeatureMemory:
         `buffer_size` operations waiting the oldest are dropped, and counted. `exit_timeout_s` bounds what the
         end of the program waits for delivery. `follow_breakers` shares breakers through the server (needs the
         key's scope `read`), from the first call on, or half a second after the memory is made. At most
-        `max_breakers` are kept, as long as closed ones can go. `ignore`, `record` and `failure_if` say which results
+        `max_breakers` are kept, as long as closed ones can go. Recommendations are waited for `recommend_timeout_s`,
+        then the baseline is used; what the server believes of a pattern serves for `keep_beliefs_s`, so that the next
+        recommendations for it need not ask (0: each asks). `ignore`, `record` and `failure_if` say which results
         are failures to breakers, where an operation does not say so itself. ConfigurationError names what is
         wrong."""
         options = Options(
@@ -80,6 +88,8 @@ class FeatureMemory:
             follow_breakers=follow_breakers,
             max_breakers=max_breakers,
             spool_path=spool_path,
+            recommend_timeout_s=recommend_timeout_s,
+            keep_beliefs_s=keep_beliefs_s,
         ).checked()
         config = breaker if isinstance(breaker, BreakerConfig) else BreakerConfig.from_mapping(breaker or {})
         judges = (ignore, record, failure_if) != (None, None, None)
@@ -88,17 +98,22 @@ class FeatureMemory:
         self._transport: Transport | None = None
         self._follower: Follower | None = None
         self._reporter: Reporter | None = None
+        self._recommender: Recommender | None = None
+        self._feedback: FeedbackSender | None = None
         if url:
             self._connect(ServerAddress.of(url), checked_api_key(api_key), options, config)
         self._record = _forget if self._transport is None else self._transport.record
         _memories.add(self)
-        finalize(self, _let_go, self._transport, self._follower, self._reporter).atexit = False
+        finalize(self, _let_go, self._transport, self._parts).atexit = False
         if self._follower is not None:
             self._follower.start()
 
     def _connect(self, address: ServerAddress, api_key: str, options: Options, config: BreakerConfig) -> None:
         transport = self._transport = Transport(address, api_key, options, config.to_mapping())
         _transports[transport] = options.exit_timeout_s
+        self._recommender = Recommender(address, api_key, options.recommend_timeout_s, options.keep_beliefs_s)
+        self._feedback = FeedbackSender(address, api_key, options.request_timeout_s)
+        _feedback[self._feedback] = options.exit_timeout_s
         if not options.follow_breakers:
             return
 
@@ -111,7 +126,15 @@ class FeatureMemory:
 
         reporter = self._reporter = Reporter(address, api_key, instance)
         permits = FleetPermits(address, api_key)
-        self._follower = Follower(address, api_key, self._breakers, permits, reporter, instance=instance)
+        self._follower = Follower(
+            address,
+            api_key,
+            self._breakers,
+            permits,
+            reporter,
+            instance=instance,
+            on_learning=self._recommender.forget,
+        )
         self._breakers.on_use = self._follower.start_now
         self._breakers.on_move = on_move
 
@@ -232,16 +255,39 @@ class FeatureMemory:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """True when, within the time, the server has answered for all operations recorded so far."""
-        return self._transport is None or self._transport.flush(timeout_s)
+        if self._transport is None:
+            return True
+        began = monotonic()
+        delivered = self._transport.flush(timeout_s)
+        rest_s = max(0.0, timeout_s - (monotonic() - began))
+        return (self._feedback is None or self._feedback.flush(rest_s)) and delivered
+
+    def feedback(self, operation_id: str, *, score: float | None = None, failed: bool = False) -> None:
+        """Says later how good an operation was: a score in [0, 1], or that its result was no good after all. Once for
+        each; sent in the background, never waits. ValueError where there is nothing to say."""
+        if score is not None and not 0 <= score <= 1:
+            raise ValueError(f"score is {score!r}; it lies in [0, 1]")
+        if score is None and not failed:
+            raise ValueError("give a score in [0, 1], or failed=True")
+        if self._feedback is not None:
+            said = {"score": score, "outcome": "error" if failed else None}
+            self._feedback.send(operation_id, {name: each for name, each in said.items() if each is not None})
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Flushes and ends the background threads; operations recorded later are dropped and counted. The end
         of the program does this by itself, but not that of a `multiprocessing` child."""
-        delivered = self._transport is None or self._transport.close(timeout_s)
-        for part in (self._follower, self._reporter):
-            if part is not None:
-                part.close()
+        delivered = self.flush(timeout_s)
+        if self._transport is not None:
+            delivered = self._transport.close(0.0 if not delivered else timeout_s) and delivered
+        for part in self._parts:
+            part.close()
         return delivered
+
+    @property
+    def _parts(self) -> tuple[Part, ...]:
+        """What has a connection or a thread of its own beside the transport."""
+        parts = (self._follower, self._reporter, self._recommender, self._feedback)
+        return tuple(part for part in parts if part is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -252,7 +298,7 @@ class FeatureMemory:
         self.close()
 
     def _begin(self, context: OperationContext) -> GuardedOperation:
-        return GuardedOperation(self._breakers, self._record, context, self._judgement)
+        return GuardedOperation(self._breakers, self._record, context, self._judgement, self._recommender)
 
     async def _await_call(self, function: Callable[[], Awaitable[Any]], context: OperationContext) -> Any:
         async with self._begin(context) as operation:
@@ -261,32 +307,33 @@ class FeatureMemory:
             return result
 
     def _after_fork(self) -> None:
-        for part in (self._follower, self._reporter):
-            if part is not None:
-                part.after_fork()
+        for part in self._parts:
+            part.after_fork()
         self._breakers.after_fork()
 
 
 _memories: WeakSet[FeatureMemory] = WeakSet()
 _transports: WeakKeyDictionary[Transport, float] = WeakKeyDictionary()
+_feedback: WeakKeyDictionary[FeedbackSender, float] = WeakKeyDictionary()
 
 
 def _forget(finished: Finished) -> None:
     """There is no server to remember it."""
 
 
-def _let_go(transport: Transport | None, follower: Follower | None, reporter: Reporter | None) -> None:
+def _let_go(transport: Transport | None, parts: tuple[Part, ...]) -> None:
     """Nobody holds the memory any more: what it has is delivered, then its threads end."""
     if transport is not None:
         transport.close_soon()
-    for part in (follower, reporter):
-        if part is not None:
-            part.close()
+    for part in parts:
+        part.close()
 
 
 def _deliver_at_exit() -> None:
     for transport, timeout_s in list(_transports.items()):
         transport.close(timeout_s)
+    for feedback, timeout_s in list(_feedback.items()):
+        feedback.flush(timeout_s)
 
 
 def _after_fork_in_child() -> None:

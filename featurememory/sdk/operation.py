@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter, time_ns
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from featurememory.circuit_breaker.events import Kind, Permit, Refusal, kind_of
 from featurememory.errors import CircuitBreakerError
@@ -16,6 +16,9 @@ from featurememory.sdk.host_log import warn
 from featurememory.sdk.identity import RANDOM_BITS, random_bits, uuid7
 from featurememory.sdk.judgement import PLAIN, Judgement
 from featurememory.sdk.outcomes import described, outcome_of
+
+if TYPE_CHECKING:
+    from featurememory.sdk.recommendations import Recommended, Recommender
 
 Record = Callable[[Finished], None]
 
@@ -44,13 +47,22 @@ class GuardedOperation:
         "_parameters",
         "_permit",
         "_randomness",
+        "_recommended",
+        "_recommender",
         "_record",
         "_score",
         "_started_ns",
     )
 
+    _began: float
+
     def __init__(
-        self, breakers: Breakers, record: Record, context: OperationContext, judgement: Judgement = PLAIN
+        self,
+        breakers: Breakers,
+        record: Record,
+        context: OperationContext,
+        judgement: Judgement = PLAIN,
+        recommender: Recommender | None = None,
     ) -> None:
         """`judgement` is for what the context does not judge by itself."""
         self._breakers = breakers
@@ -61,6 +73,8 @@ class GuardedOperation:
         self._parameters: dict[str, Any] | None = None
         self._attributes: dict[str, Any] | None = None
         self._score: float | None = None
+        self._recommender = recommender
+        self._recommended: Recommended | None = None
 
     @property
     def id(self) -> str:
@@ -88,6 +102,47 @@ class GuardedOperation:
     @attributes.setter
     def attributes(self, attributes: dict[str, Any]) -> None:
         self._attributes = dict(attributes)
+
+    def recommend(
+        self,
+        baseline: Mapping[str, Any],
+        candidates: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        pattern: int | None = None,
+    ) -> dict[str, Any]:
+        """The parameters to call with, which become the operation's: what works best for inputs like this one, some
+        of the time another set to learn more, or `baseline`, what would be used without the memory. That comes back
+        too where nothing better is known or the server does not answer in time. `candidates` are other sets, with the
+        baseline's keys; without them those proposed so far are tried. The pattern is found by the operation's
+        features, or given. Does not raise."""
+        asked = perf_counter()
+        if self._recommender is None:
+            self.parameters = dict(baseline)
+        else:
+            self._recommended = self._recommender.recommend(self._context, baseline, candidates, pattern)
+            self.parameters = self._recommended.parameters
+        self._began += perf_counter() - asked  # the operation is not the slower for it
+        return dict(self.parameters)
+
+    async def recommend_async(
+        self,
+        baseline: Mapping[str, Any],
+        candidates: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        pattern: int | None = None,
+    ) -> dict[str, Any]:
+        """As `recommend`, without holding up the event loop while the server is asked."""
+        from asyncio import to_thread
+
+        asked, began = perf_counter(), self._began
+        parameters = await to_thread(self.recommend, baseline, candidates, pattern=pattern)
+        self._began = began + perf_counter() - asked
+        return parameters
+
+    @property
+    def recommended(self) -> Recommended | None:
+        """What was recommended and whence; None where nobody has asked, or there is no server."""
+        return self._recommended
 
     def score(self, value: float) -> None:
         """How good the result is, from 0 to 1. Another value is not recorded, and the log says so: a scorer
@@ -176,6 +231,7 @@ class GuardedOperation:
         duration_s: float,
         breaker_result: Kind | None = None,
     ) -> None:
+        recommended = self._recommended
         self._record(
             Finished(
                 self._started_ns,
@@ -189,5 +245,6 @@ class GuardedOperation:
                 self._score,
                 self._permit.token or self._fleet_epoch,
                 breaker_result,
+                *((recommended.id, recommended.choice) if recommended else ()),
             )
         )

@@ -14,6 +14,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "request_timeout_s": (0.01, 600),
     "exit_timeout_s": (0, 600),
     "max_breakers": (1, 1_000_000),
+    "recommend_timeout_s": (0.001, 60),
+    "keep_beliefs_s": (0, 600),
 }
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _PREFIX = "FEATUREMEMORY_"
@@ -30,6 +32,8 @@ class Options(NamedTuple):
     follow_breakers: bool = True
     max_breakers: int = 1_000
     spool_path: str = ""
+    recommend_timeout_s: float = 0.25
+    keep_beliefs_s: float = 5.0
 
     def checked(self) -> Options:
         """Itself; ConfigurationError names the option that is wrong and what would be right."""

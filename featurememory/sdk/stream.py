@@ -76,13 +76,16 @@ class Follower:
         reporter: Reporter | None = None,
         *,
         instance: Callable[[], str] = str,
+        on_learning: Callable[[str, str], None] | None = None,
         silence_s: float = _SILENCE_S,
         grace_s: float = _GRACE_S,
     ) -> None:
         """While it follows, probes are asked of `fleet`; `reporter` says what was applied, in the name of
-        `instance`. A stream that is silent for `silence_s` is taken for broken."""
+        `instance`; `on_learning` hears of which operation type and model something was promoted or shut out. A
+        stream that is silent for `silence_s` is taken for broken."""
         self._fleet = fleet
         self._reporter = reporter
+        self._on_learning = on_learning
         self._instance = instance
         self._address = address
         self._api_key = api_key
@@ -208,9 +211,14 @@ class Follower:
         self.following, self._breakers.fleet = follows, self._fleet if follows else None
 
     def _take(self, event: ServerEvent) -> None:
-        if event.kind not in ("snapshot", "transition", "configuration"):
+        if event.kind not in ("snapshot", "transition", "configuration", "optimization"):
             return
         data, now = loads(event.data), monotonic()
+        if event.kind == "optimization":
+            self._seen = event.id or self._seen
+            if self._on_learning is not None:
+                self._on_learning(str(data["operation_type"]), str(data["model"]))
+            return
         if event.kind == "snapshot":
             news = [BreakerNews.of_snapshot(each, now) for each in data["breakers"]]
             self._breakers.hear_all(news, Layers.of_snapshot(data.get("configurations", ())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from featurememory.ingestion.receive import close_intake, intake
 from featurememory.live.hub import Hub
 from featurememory.serving.checkpoints import Checkpoints
 from featurememory.serving.heartbeat import Heartbeat, web_metrics
+from featurememory.serving.preparation import read_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Lifespan:
         self.hub = Hub(asyncio.get_running_loop())
         self.hub.start()
         intake()
+        threading.Thread(target=read_spaces, name="read-spaces", daemon=True).start()
         checkpoints = Checkpoints()
         checkpoints.start()
         heartbeat = Heartbeat("web", metrics=lambda: web_metrics(self.hub))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 
@@ -14,7 +15,10 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from featurememory.configuration import ConfigurationProblem
+from featurememory.models import FeatureSpace
 from featurememory.roles import ADMINISTRATOR
+
+logger = logging.getLogger(__name__)
 
 PASSWORD_VARIABLE = "FEATUREMEMORY_ADMIN_PASSWORD"  # noqa: S105 - a variable's name
 FIRST_ADMINISTRATOR = "admin"
@@ -33,6 +37,22 @@ def collect_static_files() -> None:
     """Hashed and compressed copies of the static files, in the data directory."""
     if not settings.DEBUG:
         call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def read_spaces() -> None:
+    """Reads the patterns of every feature space, so that the first who ask need not wait for it; nothing where there
+    is none, whose callers need no numpy."""
+    try:
+        names = list(FeatureSpace.objects.filter(version__gt=0).values_list("name", flat=True))
+        if names:
+            from featurememory.integration.spaces import spaces
+
+            for name in names:
+                spaces().prepare(name)
+    except Exception as failure:  # whoever asks first reads them then
+        logger.warning("the feature spaces could not be read in advance: %r", failure)
+    finally:
+        connection.close()
 
 
 def ensure_administrator() -> str | None:

@@ -13,7 +13,7 @@ const MARKS = { open: "bad", forced_open: "bad", closed: "ok" };
 const local = () => document.documentElement.dataset.clock === "local";
 
 function wallClock(moment) {
-  if (!local()) return moment;
+  if (!local() || typeof moment === "number") return moment;
   const date = new Date(`${moment}Z`);
   return new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
 }
@@ -25,6 +25,7 @@ function dressTrace(trace) {
   const ink = colour(trace.meta);
   const dressed = { ...trace, x: trace.x.map(wallClock), marker: { ...trace.marker, color: ink } };
   if (trace.line) dressed.line = { ...trace.line, color: ink };
+  if (trace.marker?.line) dressed.marker.line = { ...trace.marker.line, color: colour("surface") };
   if (trace.marker?.pattern) dressed.marker.pattern = { ...trace.marker.pattern, fgcolor: colour("surface") };
   if (trace.fill) dressed.fillcolor = ink.replace(/^rgb\((.*)\)$/, "rgba($1, 0.12)");
   return dressed;
@@ -37,19 +38,19 @@ function dressLayout(layout, element) {
   const axes = {};
   for (const [name, own] of Object.entries(layout)) if (/^[xy]axis/.test(name)) axes[name] = { ...axis, ...own };
   axes.xaxis.range = layout.xaxis.range.map(wallClock);
-  axes.xaxis.hoverformat = "%Y-%m-%d %H:%M";
+  if (layout.xaxis.type === "date") axes.xaxis.hoverformat = "%Y-%m-%d %H:%M";
   return {
     ...layout,
     ...axes,
     uirevision: `${location.search}${local()}`,
-    margin: { l: 44, r: layout.yaxis2 ? 44 : 12, t: 28, b: 24 },
+    margin: layout.margin ?? { l: 44, r: layout.yaxis2 ? 44 : 12, t: 28, b: 24 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(element).fontFamily, size: 11.5, color: ink },
     legend: { orientation: "h", x: 0, y: 1, xanchor: "left", yanchor: "bottom", itemwidth: 30, bgcolor: "rgba(0,0,0,0)" },
     hoverlabel: { bgcolor: colour("raised"), bordercolor: line, font: { color: colour("text") } },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    shapes: layout.shapes.map((shape) => ({
+    shapes: layout.shapes?.map((shape) => ({
       ...shape,
       x0: wallClock(shape.x0),
       x1: wallClock(shape.x1),

@@ -29,7 +29,7 @@ def run() -> list[Row]:
 
 def _measure(patterns: int) -> list[Row]:
     chance = np.random.default_rng(patterns)
-    vectors = _embeddings(chance, patterns)
+    vectors = embeddings(chance, patterns)
     space = calibrate(vectors[:WARM_UP])
     queries = vectors[chance.integers(patterns, size=LOOK_UPS)]
     queries = queries + 0.5 * chance.standard_normal(queries.shape, np.float32)
@@ -70,7 +70,7 @@ def _measure(patterns: int) -> list[Row]:
     ]
 
 
-def _embeddings(chance: np.random.Generator, count: int) -> Matrix:
+def embeddings(chance: np.random.Generator, count: int) -> Matrix:
     directions = chance.standard_normal((DIRECTIONS, DIMENSION), np.float32) / np.float32(DIRECTIONS**0.5)
     noise = chance.standard_normal((count, DIMENSION), np.float32)
     return chance.standard_normal((count, DIRECTIONS), np.float32) @ directions + np.float32(0.3) * noise

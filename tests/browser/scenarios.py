@@ -28,6 +28,7 @@ from featurememory.models import (
 from featurememory.models.rollup import OTHER
 from featurememory.observability.rollups import add_to_rollups, tally
 from featurememory.roles import OPERATOR, VIEWER
+from tests.browser.pattern_scene import learn_patterns
 from tests.optimization.stored import USUAL, store_study
 
 PASSWORD = "correct horse battery staple"
@@ -94,6 +95,7 @@ def normal(now: datetime) -> None:
     _sources(now, dropped=0)
     _followers(now, behind=0)
     _studies(now, regresses_at=10**9)
+    learn_patterns(now)
 
 
 def incident(now: datetime) -> None:

@@ -36,6 +36,13 @@ PAGES = {
     "learning-settings": "/learning-settings/",
     "learning-settings-wrong": "/learning-settings/?preview=yes&control=3&steps=nonsense",
     "learning-settings-preview": "/learning-settings/?preview=yes&aim=score&control=0.2",
+    "patterns": "/patterns/",
+    "patterns-pinned": "/patterns/?kind=pinned&order=seen",
+    "patterns-calibrating": "/patterns/?space=clap-8",
+    "pattern": "/patterns/1000000002/",
+    "pattern-change": "/patterns/1000000002/change/",
+    "pattern-merge": "/patterns/1000000002/merge/?into=5",
+    "pattern-forget": "/patterns/1000000005/forget/",
     "missing": "/no-such-page/",
     "admin": "/admin/",
     "admin-operations": "/admin/featurememory/operation/",
@@ -48,7 +55,8 @@ PAGES = {
     "admin-key": "/admin/featurememory/apikey/add/",
     "login": "/login/",
 }
-ONLY_INCIDENT = {name for name in PAGES if name not in ("overview", "breakers", "optimizations")}
+ONLY_NORMAL = {name for name in PAGES if name.startswith("pattern")} - {"patterns"}
+ONLY_INCIDENT = PAGES.keys() - ONLY_NORMAL - {"overview", "breakers", "patterns", "optimizations"}
 WIDTHS = {360: 740, 1440: 900}
 
 
@@ -82,10 +90,12 @@ def situations() -> Iterator[str]:
     from django.core.management import call_command
     from django.utils import timezone
 
+    from featurememory.integration.spaces import spaces
     from tests.browser.scenarios import SCENARIOS, people
 
     for name, build in SCENARIOS.items():
         call_command("flush", interactive=False, verbosity=0)
+        spaces.cache_clear()
         people()
         build(timezone.now())
         yield name
@@ -108,7 +118,7 @@ def shoot(directory: Path, wanted: set[str]) -> None:
                     page.fill("[name=password]", PASSWORD)
                     page.click("button[type=submit]")
                     for name, path in PAGES.items():
-                        if name not in wanted or (name in ONLY_INCIDENT and situation != "incident"):
+                        if name not in wanted or not _belongs(name, situation):
                             continue
                         if name == "login":
                             page.context.clear_cookies()
@@ -118,6 +128,11 @@ def shoot(directory: Path, wanted: set[str]) -> None:
                             path=directory / f"{name}-{situation}-{theme}-{width}.png", full_page=True
                         )
                     page.close()
+
+
+def _belongs(name: str, situation: str) -> bool:
+    only = "normal" if name in ONLY_NORMAL else "incident" if name in ONLY_INCIDENT else situation
+    return situation == only
 
 
 def main() -> None:

@@ -11,8 +11,9 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from featurememory.models import Breaker, BreakerEvent, Recommendation, Study
+from featurememory.models import Breaker, BreakerEvent, Pattern, Recommendation, Study
 from tests.browser.conftest import Ear
+from tests.browser.pattern_scene import CALIBRATING
 from tests.browser.scenarios import KINDS
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -26,11 +27,15 @@ PAGES = (
     "/optimizations/",
     "/learning-settings/",
     "/learning-settings/?preview=yes&control=3&steps=nonsense",
+    "/patterns/",
 )
 NORMAL_PAGES = (
     f"/breakers/{NAME}/",
     f"/breakers/{NAME}/force-open/",
     "/breaker-settings/operation-type/text_to_audio/",
+    f"/patterns/?space={CALIBRATING}",
+    "/patterns/?kind=pinned&order=seen",
+    "/patterns/?text=nobody",
 )
 INCIDENT_PAGES = (
     *(f"/breakers/{name}/" for name in (NAME, HELD, PROBING, DISABLED, IDLE)),
@@ -121,6 +126,12 @@ def _learned_pages() -> list[str]:
     ]
 
 
+def _pages_of_a_pattern() -> list[str]:
+    """Where there is one."""
+    found = Pattern.objects.filter(pinned=True).values_list("pk", flat=True)
+    return [f"/patterns/{pk}/{act}" for pk in found[:1] for act in ("", "change/", "merge/", "forget/")]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("situation_name", ["empty", "normal", "incident"])
 def test_pages_are_accessible_silent_and_fit_every_width(
@@ -141,6 +152,7 @@ def test_pages_are_accessible_silent_and_fit_every_width(
         *more,
         *_learned_pages(),
         *(f"/breaker-events/{sequence}/" for sequence in (*changes[:2], *changes[::-1][:1])),
+        *_pages_of_a_pattern(),
     ):
         _inspect(page, ear, path)
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -41,6 +41,9 @@ def test_thresholds_are_cosines_and_in_order(warm_up: Matrix) -> None:
 
 @given(matrices(), st.integers(-20, 20), st.integers(0, DIMENSION - 1))
 def test_the_unit_of_a_dimension_does_not_matter(warm_up: Matrix, power: int, dimension: int) -> None:
+    assume(
+        np.all((warm_up == 0) | (np.abs(warm_up) > 1e-20))
+    )  # smaller ones lose digits when they are scaled
     factor = np.ones(DIMENSION, np.float32)
     factor[dimension] = 2.0**power
     one, other = calibrate(warm_up), calibrate(warm_up * factor)

@@ -19,6 +19,11 @@ PAGES = [
     "/breakers/",
     "/breakers/a:b/",
     "/breakers/a:b/reset/",
+    "/patterns/",
+    "/patterns/map/",
+    "/patterns/map.csv",
+    "/patterns/1000000001/",
+    "/patterns/1000000001/merge/",
     "/overview/status/",
     "/overview/chart.csv",
 ]

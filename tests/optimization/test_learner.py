@@ -56,7 +56,7 @@ def test_the_first_operations_stay_on_the_baseline() -> None:
 
 
 def test_most_operations_get_what_works_and_the_control_group_its_share() -> None:
-    learner = Learner(4, 0)
+    learner = Learner(4, 0, PolicyConfig(sure_control=1))
     play(learner, 300)
     chosen = play(learner, 600, started=300)
     assert chosen[1] > 500

@@ -30,7 +30,7 @@ def believed(*means: float, variance: float = 1.0, shared: float = 0.5) -> Patte
 def test_propensities_sum_to_one_and_leave_the_control_group_its_share(
     means: list[float], seed: int, control: float, unproven: float
 ) -> None:
-    config = PolicyConfig(control=control, unproven=unproven)
+    config = PolicyConfig(control=control, sure_control=1, unproven=unproven)
     shares = propensities(believed(*means), 0, config, Random(seed))
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[0] >= control - 1e-12
@@ -81,7 +81,13 @@ def test_what_is_refused_is_never_chosen_but_the_baseline_cannot_be() -> None:
 
 
 def test_a_certain_winner_gets_everything_but_the_control_group() -> None:
-    assert propensities(believed(0.0, 50.0), 0, PolicyConfig(control=0.1), Random(1)) == {0: 0.1, 1: 0.9}
+    config = PolicyConfig(control=0.1, sure_control=1)
+    assert propensities(believed(0.0, 50.0), 0, config, Random(1)) == {0: 0.1, 1: 0.9}
+
+
+def test_the_control_group_is_smaller_where_it_is_sure_what_it_costs() -> None:
+    config = PolicyConfig(control=0.1, sure_control=0.5)
+    assert propensities(believed(0.0, 50.0), 0, config, Random(1)) == {0: 0.05, 1: 0.95}
 
 
 def test_a_baseline_that_wins_by_itself_needs_no_control_group() -> None:

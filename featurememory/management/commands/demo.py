@@ -11,12 +11,15 @@ from urllib.request import urlopen
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from featurememory import FeatureMemory
 from featurememory.access import create_api_key
 from featurememory.demo.orchestrator import Orchestrator
+from featurememory.demo.work import LEARNING
 from featurememory.management.data_dir import add_data_dir_option
-from featurememory.models import ApiKey
+from featurememory.models import ApiKey, LearningSettings
+from featurememory.optimization.configuration import configure_learning
 
 KEY_NAME = "demo"
 STATUS_EVERY_S = 5.0
@@ -25,9 +28,10 @@ INTRODUCTION = """\
 This is a small orchestrator. It compresses, hashes and analyses the files of this Python installation with the
 standard library's codecs and parsers as its "models", about {rate:g} operations a second, on a part of one core.
 One model parses in a process that may take only 4 MB: when the large files come (half a minute in every minute
-and a half) it really dies, its breaker opens, and recovers when the small files are back.
+and a half) it really dies, its breaker opens, and recovers when the small files are back. For the codecs and hashes
+it asks which parameters to use, and the memory learns which are best for which kind of file.
 
-Look at {url}/ and {url}/breakers/. Ctrl-C ends it.
+Look at {url}/, {url}/breakers/ and, after some minutes, {url}/optimizations/. Ctrl-C ends it.
 """
 
 
@@ -99,6 +103,11 @@ def _check_server(url: str) -> None:
 
 
 def _own_key() -> str:
-    """A fresh key for the demo in the local database; the one of the last run ends."""
+    """A fresh key for the demo in the local database; the one of the last run ends. How the demo's operation types are
+    learned from is set there too, unless somebody has set it."""
+    for operation_type, values in LEARNING.items():
+        if not LearningSettings.objects.filter(operation_type=operation_type).exists():
+            reason = "the demo's codecs are to be quick as well"
+            configure_learning(operation_type, values, actor="demo", reason=reason, now=timezone.now())
     ApiKey.objects.filter(name=KEY_NAME).delete()
     return create_api_key(KEY_NAME, ["ingest", "read"])[1]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("featurememory", "0005_optimizations"),
+        ("featurememory", "0006_pattern_map"),
     ]
 
     operations = [
