@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from featurememory.models import AuditEntry, LearningSettings
+from featurememory.models import AuditEntry, LearningSettings, Optimization
 from featurememory.optimization.configuration import configure_learning, starting_anew
 from featurememory.optimization.lifecycle import Status
 from featurememory.optimization.operator_actions import ACTIONS, add_candidate, order, retire_arm
-from tests.optimization.stored import BETTER, PATTERNS, UNTRIED, YOUNG, store_study
+from tests.optimization.stored import BETTER, OTHER, PATTERNS, UNTRIED, YOUNG, store_study
 
 pytestmark = pytest.mark.django_db
 
@@ -30,13 +30,18 @@ def test_an_act_given_again_makes_one_audit_row(now: datetime) -> None:
 
 def test_an_act_is_no_trial_of_what_it_is_about_nor_of_its_rival(now: datetime) -> None:
     stored = store_study(now, YOUNG)
-    rows = stored.study.optimizations.exclude(arm__number=0)
-    promoted = rows.filter(status="promoted", pattern__in=rows.filter(status="active").values("pattern"))[0]
-    others = [promoted, rows.filter(status="active", pattern=promoted.pattern)[0]]
+    promoted = stored.study.optimizations.filter(status="promoted")[0]
+    arm = stored.arm(OTHER if promoted.arm == stored.arm(BETTER) else BETTER)
+    rival, _ = Optimization.objects.get_or_create(
+        arm=arm,
+        pattern=promoted.pattern,
+        defaults={"study": stored.study, "created_at": now, "changed_at": now},
+    )
+    others = [promoted, rival]
     before = [each.tried_at for each in others]
     assert before[0] is not None
 
-    order(others[1].pk, ACTIONS["promote"], actor="olga", reason="x", now=now + timedelta(hours=1))
+    order(rival.pk, ACTIONS["promote"], actor="olga", reason="x", now=now + timedelta(hours=1))
 
     for each, tried_at in zip(others, before, strict=True):
         each.refresh_from_db()
