@@ -15,7 +15,7 @@ from django.db.models.functions import Cast
 from dashboard.comparisons import BASELINE, Comparisons, read_comparisons
 from dashboard.effects import Bar, Gain, Scale, gain
 from dashboard.optimization_words import BASELINE as BASELINE_LOOK
-from dashboard.optimization_words import STATUSES, pattern_words
+from dashboard.optimization_words import STATUSES
 from dashboard.parameter_sets import ParameterSet, compared
 from dashboard.traffic_shares import TrafficShares, read_traffic_shares
 from dashboard.words import Look
@@ -93,7 +93,6 @@ class OptimizationRow:
     optimization: Optimization
     look: Look
     parameters: ParameterSet
-    pattern_words: str
     gain: Gain | None
     bar: Bar | None
     share: float | None
@@ -117,6 +116,15 @@ def list_optimizations(chosen: Filter, now: datetime) -> OptimizationList:
         show(page, read_comparisons(studies), shares),
         chosen.from_id(found[A_PAGE - 1]) if len(found) > A_PAGE else "",
     )
+
+
+def list_best(pattern: int, count: int, now: datetime) -> list[OptimizationRow]:
+    """What gains most in a pattern, the best first, of every study; four queries."""
+    rows = Optimization.objects.select_related("study", "arm").defer("study__state", "study__estimate")
+    rows = rows.filter(pattern=pattern, effect__isnull=False).exclude(arm__number=BASELINE)
+    page = list(rows.order_by("-effect", "pk")[:count])
+    studies = {each.study_id for each in page}
+    return show(page, read_comparisons(studies), read_traffic_shares(studies, {pattern}, now))
 
 
 def show(
@@ -158,7 +166,6 @@ def _row(
         optimization,
         look_of(optimization),
         compared(optimization.arm.parameters, like.parameters(optimization.study_id)),
-        pattern_words(optimization.pattern),
         gained,
         scales[gained.aim].draw(gained) if gained else None,
         shares.share(optimization.study_id, optimization.pattern, optimization.arm_id),

@@ -39,10 +39,3 @@ AIMS = {
     "score": "the score",
     "both": "score and duration together",
 }
-
-
-def pattern_words(pattern: int | None) -> str:
-    """What operations it stands for: None for inputs like no pattern yet, 0 for any input."""
-    if pattern is None:
-        return "an input like no pattern yet"
-    return f"pattern {pattern}" if pattern else "any input"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
+from dashboard.optimization_rows import OptimizationRow, list_best
 from dashboard.pattern_map import PatternMap, draw_around
 from dashboard.pattern_rows import PatternRow, show
 from dashboard.pattern_spaces import read_tau
@@ -15,6 +17,7 @@ from featurememory.observability.operations import find_operations
 
 NEAREST_SHOWN = 6
 OPERATIONS_SHOWN = 10
+OPTIMIZATIONS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class PatternFacts:
     row: PatternRow
     tau: float
     operations: tuple[tuple[Look, Operation], ...]
+    best: list[OptimizationRow]
+    """What gains most in it."""
 
     @property
     def share(self) -> float:
@@ -55,10 +60,12 @@ class Neighbourhood:
 
 
 def read_facts(pattern: Pattern) -> PatternFacts:
-    """Two queries."""
+    """Six queries."""
     tau = read_tau(pattern.space)
     operations = find_operations(count=OPERATIONS_SHOWN, pattern=pattern.pk)
-    return PatternFacts(show(pattern, tau), tau, tuple((OUTCOMES[each.outcome], each) for each in operations))
+    best = list_best(pattern.pk, OPTIMIZATIONS_SHOWN, timezone.now())
+    shown = tuple((OUTCOMES[each.outcome], each) for each in operations)
+    return PatternFacts(show(pattern, tau), tau, shown, best)
 
 
 def read_neighbourhood(pattern: Pattern, tau: float) -> Neighbourhood:

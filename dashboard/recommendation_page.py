@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from dashboard.effects import Bar, Gain, Scale, gain
-from dashboard.optimization_words import CAUSES, SOURCES, pattern_words
+from dashboard.optimization_words import CAUSES, SOURCES
 from dashboard.parameter_sets import ParameterSet, compared
 from dashboard.words import OUTCOMES, Look
 from featurememory.models import Operation, Optimization, OptimizationEvent, Recommendation
@@ -37,7 +37,6 @@ class RecommendationPage:
     recommendation: Recommendation
     sentence: str
     source: str
-    pattern_words: str
     chosen: ParameterSet
     candidates: tuple[CandidateRow, ...]
     same_again: bool | None
@@ -60,7 +59,6 @@ def read_recommendation_page(id: UUID) -> RecommendationPage:
         recommendation=kept,
         sentence=reason.words,
         source=SOURCES.get(kept.source, kept.source),
-        pattern_words=pattern_words(kept.pattern),
         chosen=compared(kept.arm.parameters, kept.baseline.parameters),
         candidates=tuple(_row(each, reason, scale, refusals, known) for each in reason.candidates),
         same_again=reason.same_again,

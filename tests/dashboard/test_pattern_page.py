@@ -12,13 +12,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from featurememory.core.index import _Graph
 from featurememory.core.operator_actions import change_pattern
 from featurememory.core.registry import SpaceRegistry
 from featurememory.core.spaces import vector_from_bytes
 from featurememory.integration.spaces import spaces
-from featurememory.models import FeatureSpace, Operation, Pattern, Series
+from featurememory.models import Arm, FeatureSpace, Operation, Optimization, Pattern, Series, Study
 from tests.dashboard.patterns import calibrated, many, pattern
 
 SignIn = Callable[[str], Client]
@@ -82,7 +83,33 @@ def test_the_page_says_what_the_pattern_is(space: FeatureSpace, viewer: Client) 
     assert '<dd class="value">10</dd><dd class="detail">5 % of the 200 vectors of its space</dd>' in page
     assert "never makes room for others" in page
     assert f'Number 3 in speech-8; <span class="mono">{shown.pk}</span> in the API' in page
-    assert "No optimizations yet." in page
+    assert "No optimization yet: nothing but the baseline was tried" in page
+
+
+def test_what_works_for_the_pattern_stands_first_with_what_it_gains(
+    space: FeatureSpace, viewer: Client
+) -> None:
+    shown, now = pattern(space, 3), timezone.now()
+    study = Study.objects.create(
+        operation_type="t", model="m", state={"objective": ["duration", 0.5]}, created_at=now
+    )
+    for number, (steps, effect) in enumerate(((50, 0.0), (20, 0.1), (30, 0.4), (90, -0.2))):
+        arm = Arm.objects.create(
+            study=study, number=number, parameters={"steps": steps}, digest=str(steps), origin="caller", created_at=now
+        )  # fmt: skip
+        Optimization.objects.create(
+            study=study, arm=arm, pattern=shown.pk, status="active", trials=9, created_at=now, changed_at=now,
+            effect=effect, effect_low=effect - 0.1, effect_high=effect + 0.1,
+        )  # fmt: skip
+
+    page = page_of(viewer, shown)
+
+    told = page.split('id="optimizations-title"')[1].split("</section>")[0]
+    assert [int(steps) for steps in re.findall(r"steps\D*?(\d+)", told)] == [30, 20, 90], (
+        "without the baseline"
+    )
+    assert "faster" in told
+    assert f"?pattern={shown.pk}" in told
 
 
 @pytest.mark.parametrize("in_use", [False, True])
