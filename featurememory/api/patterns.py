@@ -75,6 +75,22 @@ class RecognizeBody(Schema):
     learn: bool = Field(False, description="Also learn from it; needs a key with the scope `ingest`.")
 
 
+class ConfirmationBody(Schema):
+    """Whether the pattern that an input is recognised as is the right one."""
+
+    space: Name
+    features: list[float] = Field(min_length=1, max_length=MAX_DIMENSIONS)
+    correct: bool
+
+
+class ConfirmationView(Schema):
+    pattern: int
+    confirmations: int = Field(
+        description="Of the space, so far; with fifty its confidence is fitted to them."
+    )
+    confidence: float = Field(description="That the match has now.")
+
+
 class Near(Schema):
     pattern: int
     label: str
@@ -154,6 +170,20 @@ def recognize(request: HttpRequest, body: RecognizeBody) -> RecognitionView:
     allow(request.auth, "ingest")  # type: ignore[attr-defined]
     learned = spaces().learn_one(body.space, body.features, timezone.now())
     return _view(learned.found, learned.pattern)
+
+
+@router.post(
+    "/confirmations", auth=ScopedKey("control"),
+    response={200: ConfirmationView, **refusals(400, 401, 403, 404, 422)}, summary="Was a match right?",
+)  # fmt: skip
+def confirm(request: HttpRequest, body: ConfirmationBody) -> ConfirmationView:
+    """What operators or outcomes say of matches makes the space's confidence mean what it says."""
+    from featurememory.integration.spaces import spaces
+
+    done = spaces().confirm(
+        body.space, body.features, correct=body.correct, actor=actor_of(request), now=timezone.now()
+    )
+    return ConfirmationView(**done._asdict())
 
 
 def _view(found: Recognition | None, learned: int | None = None) -> RecognitionView:

@@ -17,6 +17,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from django.db import transaction
 
+from featurememory.core.confidence import ENOUGH_CONFIRMATIONS, Confidence, fitted
+from featurememory.core.errors import UnknownSpace
 from featurememory.core.features import STORED, Vector, checked_features
 from featurememory.core.index import Neighbour
 from featurememory.core.patterns import Pattern
@@ -26,6 +28,7 @@ from featurememory.core.spaces import WARM_UP, Space, calibrate, vector_from_byt
 from featurememory.core.storage import (
     count_refused,
     find_space,
+    keep_confirmation,
     keep_patterns,
     keep_plane,
     lock_space,
@@ -48,6 +51,15 @@ class Learned(NamedTuple):
     """What it was like before it was learned."""
     pattern: int | None = None
     """None also where it had to make room at once."""
+
+
+class Confirmed(NamedTuple):
+    """The pattern that it was about, how many such words there are by now, and the confidence that the match has after
+    them."""
+
+    pattern: int
+    confirmations: int
+    confidence: float
 
 
 class Heirs(Protocol):
@@ -79,6 +91,29 @@ class SpaceRegistry:
         known = self._of(name)
         with known.lock:
             return known.caught_up(row).look_up(features)
+
+    def confirm(
+        self, name: str, values: Sequence[float], *, correct: bool, actor: str, now: datetime
+    ) -> Confirmed:
+        """Takes in whether the pattern that `values` are recognised as is the right one: once there are enough such
+        words the space's confidence is fitted to them. In a transaction of its own. UnknownSpace; ValidationError,
+        also where they are like no pattern."""
+        with transaction.atomic():
+            row = lock_space(name)
+            if row is None:
+                raise UnknownSpace(name)
+            features = checked_features(values, row.dimension)
+            known = self._of(name)
+            with known.lock:
+                found = known.caught_up(row).look_up(features) if row.version else None
+            if found is None or found.pattern is None:
+                raise _nothing_to_confirm()
+            said = keep_confirmation(row, found.pattern, found.signs.tolist(), correct, actor, now)
+            weights = fitted(np.array([each for each, _ in said]), np.array([right for _, right in said]))
+            row.weights = list(weights.weights) if len(said) >= ENOUGH_CONFIRMATIONS else None
+            row.revision += 1
+            row.save(update_fields=["weights", "revision"])
+        return Confirmed(found.pattern, len(said), weights.of(found.signs))
 
     def nearest_to(self, name: str, pattern: int, count: int) -> list[Neighbour]:
         """The patterns most similar to one of a calibrated space, the most similar first; none where it is gone."""
@@ -214,6 +249,7 @@ class _KnownSpace:
                 recognizer.put(pattern)
             recognizer.clock = max(recognizer.clock, row.seen)
             recognizer.next_id = max(recognizer.next_id, row.next_pattern)
+        recognizer.confidence = Confidence(tuple(row.weights)) if row.weights else Confidence()
         self.revision = max(self.revision, row.revision)
         return recognizer
 
@@ -252,6 +288,13 @@ def _warmed_up(row: FeatureSpace, vectors: Sequence[Vector]) -> list[Vector]:
     keep_plane(row, principal_plane(space.normalise_all(first)))
     row.warm_up.all().delete()
     return waiting
+
+
+def _nothing_to_confirm() -> ValidationError:
+    message = "are like no pattern, so that there is no match to confirm"
+    return ValidationError(
+        "There is no match to confirm.", [{"field": "features", "code": "novel", "message": message}]
+    )
 
 
 def _full(name: str, limit: int) -> ResourceConstraintError:

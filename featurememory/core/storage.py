@@ -9,11 +9,12 @@ import numpy as np
 from django.db.models import F, QuerySet
 
 from featurememory.core import patterns
+from featurememory.core.confidence import CONFIRMATIONS_KEPT
 from featurememory.core.errors import UnknownPattern, UnknownSpace
 from featurememory.core.projection import Plane
 from featurememory.core.spaces import vector_from_bytes, vector_to_bytes
 from featurememory.exclusion import Lock, be_alone_with
-from featurememory.models import FeatureSpace, Pattern, PatternMap
+from featurememory.models import Confirmation, FeatureSpace, Pattern, PatternMap
 from featurememory.models.pattern import PATTERNS_A_SPACE
 
 _LEARNED = ["centroid", "count", "spread", "x", "y", "visits", "seen_at", "last_seen", "revision"]
@@ -104,6 +105,20 @@ def keep_patterns(
     Pattern.objects.bulk_create(
         rows, batch_size=100, update_conflicts=True, unique_fields=["id"], update_fields=_LEARNED
     )
+
+
+def keep_confirmation(
+    space: FeatureSpace, pattern: int, signs: list[float], correct: bool, actor: str, now: datetime
+) -> list[tuple[list[float], bool]]:
+    """Notes it, and gives (signs, correct) of the newest there are, oldest first; older ones go."""
+    Confirmation.objects.create(
+        space=space, pattern=pattern, signs=signs, correct=correct, actor=actor, at=now
+    )
+    kept = list(
+        space.confirmations.order_by("-pk").values_list("pk", "signs", "correct")[:CONFIRMATIONS_KEPT]
+    )
+    space.confirmations.filter(pk__lt=kept[-1][0]).delete()
+    return [(signs, correct) for _, signs, correct in reversed(kept)]
 
 
 def remove_patterns(space: FeatureSpace, ids: Iterable[int]) -> None:

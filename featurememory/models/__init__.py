@@ -23,7 +23,7 @@ from featurememory.models.optimization import (
     Recommendation,
     Study,
 )
-from featurememory.models.pattern import FeatureSpace, Pattern, PatternMap, WarmUpVector
+from featurememory.models.pattern import Confirmation, FeatureSpace, Pattern, PatternMap, WarmUpVector
 from featurememory.models.rollup import Rollup, RollupMark, Series
 from featurememory.models.source import Source
 
@@ -35,6 +35,7 @@ __all__ = [
     "Breaker",
     "BreakerConfiguration",
     "BreakerEvent",
+    "Confirmation",
     "FeatureSpace",
     "Feedback",
     "Follower",

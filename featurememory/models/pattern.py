@@ -14,6 +14,11 @@ class FeatureSpace(models.Model):
     dimension = models.PositiveIntegerField()
     version = models.PositiveIntegerField(default=0, help_text="of the calibration; 0 until there is one")
     calibration = models.JSONField(null=True, blank=True)
+    weights = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="of the confidence, once enough matches were confirmed (core/confidence.py)",
+    )
     seen = models.PositiveBigIntegerField(default=0, help_text="vectors taken in")
     refused = models.PositiveBigIntegerField(
         default=0, help_text="vectors that could not be compared: of another dimension, or zero throughout"
@@ -40,6 +45,20 @@ class WarmUpVector(models.Model):
 
     def __str__(self) -> str:
         return f"{self.space} {self.pk}"
+
+
+class Confirmation(models.Model):
+    """Somebody said whether a match was right."""
+
+    space = models.ForeignKey(FeatureSpace, on_delete=models.CASCADE, related_name="confirmations")
+    pattern = models.PositiveBigIntegerField(help_text="that the input was said to belong to")
+    signs = models.JSONField(help_text="what its confidence was made from (core/confidence.py)")
+    correct = models.BooleanField()
+    actor = models.CharField(max_length=200)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.space} {self.pattern}: {'right' if self.correct else 'wrong'}"
 
 
 class PatternMap(models.Model):

@@ -33,6 +33,18 @@ class Estimate:
         told_of = {pattern: neighbours.told(near[pattern], residuals) for pattern in evidence}
         return cls(pooled, residuals, neighbours.usefulness(told_of, residuals))
 
+    def with_arm(self, pessimism: float) -> Estimate:
+        """With one more arm, of which nothing is known."""
+        return Estimate(self.pooled.with_arm(pessimism), self.residuals, self.omega)
+
+    def without(self, arm: int, pessimism: float) -> Estimate:
+        """With nothing known of `arm` any more."""
+        residuals = {
+            pattern: {other: each for other, each in own.items() if other != arm}
+            for pattern, own in self.residuals.items()
+        }
+        return Estimate(self.pooled.without(arm, pessimism), residuals, self.omega)
+
     def snapshot(self) -> dict[str, Any]:
         """As JSON keeps it, floats exactly."""
         return {

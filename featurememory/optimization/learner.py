@@ -13,11 +13,11 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from featurememory.optimization import pooling
+from featurememory.optimization.arms import ArmBook
 from featurememory.optimization.effectiveness import Effectiveness, PatternLift, pattern_lift
 from featurememory.optimization.estimate import Estimate
-from featurememory.optimization.guard import FOR_GOOD, ArmGuard, Direction, PairGuard, Quarantine
-from featurememory.optimization.lifecycle import Cause, Change, Status, after_alarm, after_outcome
-from featurememory.optimization.linear import Matrix
+from featurememory.optimization.guard import ArmGuard, Direction, PairGuard
+from featurememory.optimization.lifecycle import Change, Status, after_alarm, after_outcome
 from featurememory.optimization.neighbours import Neighbourhood
 from featurememory.optimization.policy import Choice, PolicyConfig, choose, overdraws
 from featurememory.optimization.pooling import Pooled
@@ -86,9 +86,9 @@ class Learner:
         beta_prior: Sequence[Normal | None] = (),
         pessimism: float = 0.5,
     ) -> None:
-        self.arms, self.baseline = arms, baseline
+        self.baseline = baseline
         self.config = (config or PolicyConfig()).checked()
-        self.beta_prior = list(beta_prior)
+        self.book = ArmBook(arms, beta_prior)
         self.effectiveness = Effectiveness()
         self.operations = 0
         self.estimate: Estimate | None = None
@@ -96,12 +96,13 @@ class Learner:
         self.changed: set[int] = set()
         """Patterns whose record was changed; whoever keeps them elsewhere clears it."""
         self._unit, self._pessimism = unit, pessimism
-        self._arm_guards = [ArmGuard() for _ in range(arms)]
-        self._arm_quarantines = [Quarantine()] * arms
         self._all = ArmStatistics()
         self._spent = 0.0
         self.estimate_at = WARM_UP
-        self._archived: tuple[Matrix, list[float]] = ([[0.0] * arms for _ in range(arms)], [0.0] * arms)
+
+    @property
+    def arms(self) -> int:
+        return len(self.book)
 
     @property
     def pooled(self) -> Pooled | None:
@@ -180,7 +181,7 @@ class Learner:
 
     def is_shut_out(self, arm: int) -> bool:
         """From every pattern."""
-        return self._arm_quarantines[arm].holds(self.operations)
+        return self.book.is_shut_out(arm, self.operations)
 
     def learn(
         self, pattern: int, choice: Choice, reward: float | None, near: Neighbourhood | None = None
@@ -190,7 +191,7 @@ class Learner:
             return Lesson()
         self.operations += 1
         self.changed.add(pattern)
-        record = self.records.setdefault(pattern, PatternRecord())
+        record = self._record(pattern)
         if near is not None:
             record.near = near
         record.visits += 1
@@ -200,7 +201,7 @@ class Learner:
         self._all.record(reward)
         if choice.arm == choice.baseline and choice.baseline_propensity:
             self.effectiveness.record(reward, True, reward, 1.0)
-        return Lesson((), self._judged(pattern, record, choice, None))
+        return Lesson((), self._judged(record, choice, None))
 
     def re_estimate(self) -> None:
         """The common effects, the variances and what neighbours tell, anew from all patterns."""
@@ -219,8 +220,8 @@ class Learner:
                 pooled,
                 self.baseline,
                 gamma_priors=priors,
-                beta_prior=self.beta_prior,
-                archived=self._archived,
+                beta_prior=self.book.beta_prior,
+                archived=self.book.archived,
                 pessimism=self._pessimism,
             )
         near = {pattern: record.near for pattern, record in self.records.items()}
@@ -254,8 +255,7 @@ class Learner:
         """Lets a pattern go. Its evidence is merged into pattern `into`, or else folded into what is
         known of the arms in general."""
         record = self.records.pop(pattern, None)
-        for guard in self._arm_guards:
-            guard.forget(pattern)
+        self.book.forget(pattern)
         if record is None:
             return
         heir = None if into is None else self.records.get(into)
@@ -266,17 +266,12 @@ class Learner:
                 heir.statistics(arm).merge(statistics)
                 heir.standing.setdefault(arm, Status.ACTIVE)
         elif self.estimate is not None:
-            matrix, vector = pooling.normal_equations(
-                record.seen, self.estimate.pooled, record.prior(self.estimate)
-            )
-            kept_matrix, kept_vector = self._archived
-            for row, added in zip(kept_matrix, matrix, strict=True):
-                row[:] = map(float.__add__, row, added)
-            kept_vector[:] = map(float.__add__, kept_vector, vector)
+            prior = record.prior(self.estimate)
+            self.book.archive(*pooling.normal_equations(record.seen, self.estimate.pooled, prior))
 
     def take_over(self, pattern: int, arm: int, seen: ArmStatistics) -> None:
         """Adds what somebody else has seen of an arm in a pattern."""
-        record = self.records.setdefault(pattern, PatternRecord())
+        record = self._record(pattern)
         record.statistics(arm).merge(seen)
         record.visits += seen.n
         if record.status(arm) is Status.CANDIDATE and arm != self.baseline:
@@ -287,53 +282,23 @@ class Learner:
 
     def add_arm(self) -> int:
         """One more candidate, of which nothing is known; gives its number."""
-        self.arms += 1
-        self._arm_guards.append(ArmGuard())
-        self._arm_quarantines.append(Quarantine())
-        matrix, vector = self._archived
-        for row in matrix:
-            row.append(0.0)
-        matrix.append([0.0] * self.arms)
-        vector.append(0.0)
         if self.estimate is not None:
-            pooled = self.estimate.pooled.with_arm(self._pessimism)
-            self.estimate = Estimate(pooled, self.estimate.residuals, self.estimate.omega)
-        return self.arms - 1
+            self.estimate = self.estimate.with_arm(self._pessimism)
+        return self.book.add()
 
     def clear_arm(self, arm: int) -> None:
-        """Lets go of all that is known of an arm, and of the arm itself until `fill_arm`."""
+        """Lets go of all that is known of an arm, and shuts it out until `book.fill`."""
         self.changed |= {pattern for pattern, record in self.records.items() if record.drop(arm)}
-        self._arm_guards[arm], self._arm_quarantines[arm] = ArmGuard(), Quarantine(0, FOR_GOOD)
-        matrix, vector = self._archived
-        matrix[arm], vector[arm] = [0.0] * self.arms, 0.0
-        for row in matrix:
-            row[arm] = 0.0
-        if arm < len(self.beta_prior):
-            self.beta_prior[arm] = None
+        self.book.clear(arm)
         if self.estimate is not None:
-            residuals = {
-                pattern: {other: each for other, each in own.items() if other != arm}
-                for pattern, own in self.estimate.residuals.items()
-            }
-            pooled = self.estimate.pooled.without(arm, self._pessimism)
-            self.estimate = Estimate(pooled, residuals, self.estimate.omega)
-
-    def fill_arm(self, arm: int) -> None:
-        """A number that was cleared stands for another arm, of which nothing is known."""
-        self._arm_quarantines[arm] = Quarantine()
+            self.estimate = self.estimate.without(arm, self._pessimism)
 
     def order(self, pattern: int, arm: int, status: Status) -> list[Change]:
         """An operator's word on an arm in a pattern; it holds until his next, but for a promotion that the outcomes
         take back."""
-        record = self.records.setdefault(pattern, PatternRecord())
-        quarantine = record.quarantines.get(arm, Quarantine())
-        until = FOR_GOOD if status.is_shut_out else 0
-        record.quarantines[arm] = quarantine._replace(until=until)
-        changes = self._moved(pattern, record, arm, (status, Cause.OPERATOR))
-        if status is Status.PROMOTED:
-            record.preferred = arm
+        record = self._record(pattern)
         self.changed.add(pattern)
-        return changes
+        return record.order(arm, status)
 
     def statistics(self, pattern: int) -> Mapping[int, ArmStatistics]:
         record = self.records.get(pattern)
@@ -343,31 +308,23 @@ class Learner:
         """All but the records and the estimate, which have snapshots of their own; as JSON keeps it, floats
         exactly."""
         return {
-            "arms": self.arms,
             "baseline": self.baseline,
-            "beta_prior": self.beta_prior,
             "operations": self.operations,
             "effectiveness": self.effectiveness.snapshot(),
-            "guards": [guard.snapshot() for guard in self._arm_guards],
-            "quarantines": self._arm_quarantines,
             "all": self._all.snapshot(),
             "spent": self._spent,
             "estimate_at": self.estimate_at,
-            "archived": self._archived,
+            "book": self.book.snapshot(),
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Takes over what `snapshot` gave."""
-        self.arms, self.baseline = snapshot["arms"], snapshot["baseline"]
-        self.beta_prior = [each and Normal(*each) for each in snapshot["beta_prior"]]
+        self.baseline = snapshot["baseline"]
         self.operations, self._spent = snapshot["operations"], snapshot["spent"]
         self.effectiveness = Effectiveness(snapshot["effectiveness"])
-        self._arm_guards = [ArmGuard.restored(each) for each in snapshot["guards"]]
-        self._arm_quarantines = [Quarantine(*each) for each in snapshot["quarantines"]]
         self._all = ArmStatistics(*snapshot["all"])
         self.estimate_at = snapshot["estimate_at"]
-        matrix, vector = snapshot["archived"]
-        self._archived = matrix, vector
+        self.book = ArmBook.restored(snapshot["book"])
 
     def _learn(self, pattern: int, record: PatternRecord, choice: Choice, reward: float) -> Lesson:
         believed, arm, noise = self.believed(pattern), choice.arm, self._known().pooled.noise
@@ -385,14 +342,14 @@ class Learner:
         seen.record(outcome)
         self._all.record(outcome)
         record.gain = self._gain(record, believed)
-        changes = self._judged(pattern, record, choice, believed)
+        changes = self._judged(record, choice, believed)
         alarms = []
         guard = record.guards.setdefault(arm, PairGuard())
         if direction := guard.record(outcome, residual):
             record.seen[arm] = guard.since(direction)
             record.guards[arm] = PairGuard()
-            alarms.append(self._pair_alarm(pattern, record, choice, direction, changes))
-        if direction := self._arm_guards[arm].record(pattern, outcome, residual):
+            alarms.append(self._pair_alarm(record, choice, direction, changes))
+        if direction := self.book.guards[arm].record(pattern, outcome, residual):
             self._keep_since(arm, direction)
             alarms.append(self._arm_alarm(arm, direction))
             if direction == "down":
@@ -400,45 +357,21 @@ class Learner:
         return Lesson(alarms, changes, expected)
 
     def _judged(
-        self, pattern: int, record: PatternRecord, choice: Choice, believed: PatternPosterior | None
+        self, record: PatternRecord, choice: Choice, believed: PatternPosterior | None
     ) -> list[Change]:
         """What an outcome changes about the standing of its arm, and of those whose quarantine is over."""
-        changes = []
-        for arm, quarantine in record.quarantines.items():
-            if record.status(arm) is Status.QUARANTINED and not quarantine.holds(record.visits):
-                changes += self._moved(pattern, record, arm, (Status.ACTIVE, Cause.QUARANTINE_OVER))
-        arm = choice.arm
+        changes, arm = record.end_quarantines(), choice.arm
         if arm == choice.baseline:
             return changes
         is_known = believed and record.visits >= ENOUGH_VISITS
         lift = pattern_lift(believed.lift(arm, choice.baseline)) if believed and is_known else None
         move = after_outcome(record.status(arm), lift)
-        if move and move[0] is Status.QUARANTINED:
-            record.quarantines[arm] = record.quarantines.get(arm, Quarantine()).again(record.visits)
-        return changes + self._moved(pattern, record, arm, move)
-
-    def _moved(
-        self, pattern: int, record: PatternRecord, arm: int, move: tuple[Status, Cause] | None
-    ) -> list[Change]:
-        if move is None or move[0] is record.status(arm):
-            return []
-        status, cause = move
-        changes = []
-        rival = record.promoted
-        if status is Status.PROMOTED and rival is not None:
-            record.standing[rival] = Status.ACTIVE
-            changes.append(Change(pattern, rival, Status.PROMOTED, Status.ACTIVE, Cause.SUPERSEDED))
-        changes.append(Change(pattern, arm, record.status(arm), status, cause))
-        record.standing[arm] = status
-        if record.preferred is not None and record.status(record.preferred) is not Status.PROMOTED:
-            record.preferred = None
-        self.changed.add(pattern)
-        return changes
+        return changes + record.move(arm, move)
 
     def _keep_since(self, arm: int, direction: Direction) -> None:
         """Drops what the arm showed before it changed, in every pattern."""
-        since = self._arm_guards[arm].since(direction)
-        self._arm_guards[arm] = ArmGuard()
+        since = self.book.guards[arm].since(direction)
+        self.book.guards[arm] = ArmGuard()
         for pattern, record in self.records.items():
             if arm in record.seen:
                 self.changed.add(pattern)
@@ -449,23 +382,16 @@ class Learner:
                     del record.seen[arm]
 
     def _pair_alarm(
-        self,
-        pattern: int,
-        record: PatternRecord,
-        choice: Choice,
-        direction: Direction,
-        changes: list[Change],
+        self, record: PatternRecord, choice: Choice, direction: Direction, changes: list[Change]
     ) -> Alarm:
         arm, quarantined = choice.arm, False
         if arm != choice.baseline:
-            is_worse = self.believed(pattern).lift(arm, choice.baseline).mean < 0
+            is_worse = self.believed(record.pattern).lift(arm, choice.baseline).mean < 0
             move = after_alarm(record.status(arm), is_worse_than_baseline=is_worse)
             quarantined = move is not None and move[0] is Status.QUARANTINED
-            if quarantined:
-                record.quarantines[arm] = record.quarantines.get(arm, Quarantine()).again(record.visits)
             if quarantined or direction == "down":
-                changes += self._moved(pattern, record, arm, move)
-        return Alarm(self.operations, arm, pattern, direction, quarantined)
+                changes += record.move(arm, move)
+        return Alarm(self.operations, arm, record.pattern, direction, quarantined)
 
     def _arm_alarm(self, arm: int, direction: Direction) -> Alarm:
         quarantined = False
@@ -474,7 +400,7 @@ class Learner:
             common = self._known().pooled.beta[arm]
             quarantined = common.mean < sqrt(common.variance)
             if quarantined:
-                self._arm_quarantines[arm] = self._arm_quarantines[arm].again(self.operations)
+                self.book.shut_out(arm, self.operations)
         return Alarm(self.operations, arm, None, direction, quarantined)
 
     def _taken_back(self, arm: int) -> list[Change]:
@@ -483,8 +409,12 @@ class Learner:
         for pattern, record in self.records.items():
             if record.status(arm) is Status.PROMOTED:
                 move = after_alarm(Status.PROMOTED, is_worse_than_baseline=False)
-                changes += self._moved(pattern, record, arm, move)
+                changes += record.move(arm, move)
+                self.changed.add(pattern)
         return changes
+
+    def _record(self, pattern: int) -> PatternRecord:
+        return self.records.setdefault(pattern, PatternRecord(pattern))
 
     def _gain(self, record: PatternRecord, believed: PatternPosterior) -> float:
         estimate = self._known()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Self
 
 from featurememory.optimization.estimate import Estimate
-from featurememory.optimization.guard import PairGuard, Quarantine
-from featurememory.optimization.lifecycle import Status
+from featurememory.optimization.guard import FOR_GOOD, PairGuard, Quarantine
+from featurememory.optimization.lifecycle import Cause, Change, Status
 from featurememory.optimization.neighbours import Neighbourhood
 from featurememory.optimization.posterior import ArmStatistics, Normal
 
@@ -20,6 +20,7 @@ class PatternRecord:
         "gain",
         "guards",
         "near",
+        "pattern",
         "preferred",
         "quarantines",
         "seen",
@@ -27,7 +28,8 @@ class PatternRecord:
         "visits",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, pattern: int) -> None:
+        self.pattern = pattern
         self.seen: dict[int, ArmStatistics] = {}
         self.guards: dict[int, PairGuard] = {}
         self.quarantines: dict[int, Quarantine] = {}
@@ -67,6 +69,43 @@ class PatternRecord:
     def shut_out(self) -> set[int]:
         return {arm for arm, status in self.standing.items() if status.is_shut_out}
 
+    def move(self, arm: int, move: tuple[Status, Cause] | None) -> list[Change]:
+        """Changes an arm's standing, and that of one which another's promotion supersedes. Into quarantine it goes for
+        twice as long as the last time, unless an operator has said for how long."""
+        if move is None or move[0] is self.status(arm):
+            return []
+        status, cause = move
+        changes = []
+        rival = self.promoted
+        if status is Status.PROMOTED and rival is not None:
+            self.standing[rival] = Status.ACTIVE
+            changes.append(Change(self.pattern, rival, Status.PROMOTED, Status.ACTIVE, Cause.SUPERSEDED))
+        if status is Status.QUARANTINED and cause is not Cause.OPERATOR:
+            self.quarantines[arm] = self.quarantines.get(arm, Quarantine()).again(self.visits)
+        changes.append(Change(self.pattern, arm, self.status(arm), status, cause))
+        self.standing[arm] = status
+        if self.preferred is not None and self.status(self.preferred) is not Status.PROMOTED:
+            self.preferred = None
+        return changes
+
+    def order(self, arm: int, status: Status) -> list[Change]:
+        """An operator's word; shut out by it an arm stays so until his next."""
+        until = FOR_GOOD if status.is_shut_out else 0
+        self.quarantines[arm] = self.quarantines.get(arm, Quarantine())._replace(until=until)
+        changes = self.move(arm, (status, Cause.OPERATOR))
+        if status is Status.PROMOTED:
+            self.preferred = arm
+        return changes
+
+    def end_quarantines(self) -> list[Change]:
+        """Of those arms whose time is over."""
+        over = [
+            arm
+            for arm, quarantine in self.quarantines.items()
+            if self.status(arm) is Status.QUARANTINED and not quarantine.holds(self.visits)
+        ]
+        return [change for arm in over for change in self.move(arm, (Status.ACTIVE, Cause.QUARANTINE_OVER))]
+
     def drop(self, arm: int) -> bool:
         """Lets go of what is known of an arm; whether there was anything."""
         parts: tuple[dict[int, Any], ...] = (self.seen, self.guards, self.quarantines, self.standing)
@@ -96,8 +135,8 @@ class PatternRecord:
         }
 
     @classmethod
-    def restored(cls, snapshot: dict[str, Any]) -> Self:
-        record = cls()
+    def restored(cls, pattern: int, snapshot: dict[str, Any]) -> Self:
+        record = cls(pattern)
         record.visits, record.gain = snapshot["visits"], snapshot["gain"]
         record.preferred = snapshot["preferred"]
         record.near = tuple((pattern, weight) for pattern, weight in snapshot["near"])

@@ -80,7 +80,7 @@ class KnownStudy:
             learner.estimate = unpacked(bytes(data)) if data is not None else None
             self._estimated = estimated
         for evidence in PatternEvidence.objects.filter(study=row, revision__gt=self.revision).iterator(500):
-            learner.records[evidence.pattern] = PatternRecord.restored(evidence.record)
+            learner.records[evidence.pattern] = PatternRecord.restored(evidence.pattern, evidence.record)
         self._take_arms(arms_of(row))
         self.revision = row.revision
 
@@ -104,7 +104,7 @@ class KnownStudy:
                 return None
             free = learner.add_arm()
             row.estimated += 1
-        learner.fill_arm(free)
+        learner.book.fill(free)
         arm, _ = Arm.objects.update_or_create(
             study=row,
             digest=digest(parameters),
@@ -135,7 +135,7 @@ class KnownStudy:
     def retire_arm(self, row: Study, number: int, now: datetime) -> None:
         """Lets go of what is known of an arm, whose number is free then."""
         arm = self._arms[number]
-        self.study.learner.clear_arm(number)
+        self.study.clear_arm(number)
         row.estimated += 1
         arm.number, arm.retired_at = None, now
         arm.save(update_fields=["number", "retired_at"])
@@ -199,7 +199,7 @@ class KnownStudy:
 
     def re_estimate(self, row: Study) -> None:
         if self.study.learner.estimate is None:
-            self.study.learner.beta_prior = sisters_prior(self._sisters(row))
+            self.study.learner.book.beta_prior = sisters_prior(self._sisters(row))
         self.study.learner.re_estimate()
         row.estimated += 1
 
@@ -212,7 +212,7 @@ class KnownStudy:
         return pattern_lift(learner.believed(pattern).lift(number, reference))
 
     def _standing(self, pattern: int, number: int, *, is_tried: bool) -> Standing:
-        record = self.study.learner.records.get(pattern) or PatternRecord()
+        record = self.study.learner.records.get(pattern) or PatternRecord(pattern)
         seen = record.seen.get(number)
         is_baseline = number == self.study.learner.baseline
         return Standing(

@@ -103,6 +103,13 @@ class Study:
         """Those not understood yet were an outage's."""
         self._failures.clear()
 
+    def clear_arm(self, arm: int) -> None:
+        """Lets go of all that is known of an arm, whose number is free then."""
+        self._failures = [
+            each for each in self._failures if arm not in (each.choice.arm, each.choice.baseline)
+        ]
+        self.learner.clear_arm(arm)
+
     def snapshot(self) -> dict[str, Any]:
         """As JSON keeps it, floats exactly; without the learner's records and its estimate."""
         return {

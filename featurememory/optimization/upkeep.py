@@ -39,7 +39,7 @@ def estimate_anew(id: int) -> bool:
         arms = set(copy.arms)
         copy.re_estimate(row)
         learner = copy.study.learner
-        estimate, estimate_at, beta_prior = learner.estimate, learner.estimate_at, learner.beta_prior
+        estimate, estimate_at, beta_prior = learner.estimate, learner.estimate_at, learner.book.beta_prior
     with transaction.atomic():
         row = lock_study(id)
         with studies().changing([row]), studies().caught_up(row, is_locked=True) as known:
@@ -47,7 +47,7 @@ def estimate_anew(id: int) -> bool:
                 return False
             known.study.learner.estimate = estimate
             known.study.learner.estimate_at = estimate_at
-            known.study.learner.beta_prior = beta_prior
+            known.study.learner.book.beta_prior = beta_prior
             row.estimated += 1
             known.keep(row, (), (), row.learned_at or row.created_at)
     return True

@@ -10,8 +10,10 @@ import pytest
 from django.test import Client
 
 from featurememory.access import create_api_key
+from featurememory.core.confidence import ENOUGH_CONFIRMATIONS
 from featurememory.core.spaces import WARM_UP
-from featurememory.models import AuditEntry, FeatureSpace, Operation, Pattern
+from featurememory.integration.spaces import spaces
+from featurememory.models import AuditEntry, Confirmation, FeatureSpace, Operation, Pattern
 from tests.core.spaces import scattered
 from tests.operations import batch, bearer, operation_json, post
 
@@ -202,3 +204,32 @@ def test_each_call_takes_the_scope_it_needs(ask: Ask, learned: list[dict[str, An
     assert ask("POST", "/recognize", reader, **recognise, learn=True).status_code == 403
     assert ask("PATCH", f"/{pattern}", reader, label="x", reason="y").status_code == 403
     assert ask("DELETE", f"/{pattern}?reason=y", reader).status_code == 403
+
+
+def test_what_is_said_of_matches_makes_the_confidence_mean_what_it_says(
+    ask: Ask, learned: list[dict[str, Any]]
+) -> None:
+    before = ask("POST", "/recognize", space="s", features=INPUTS[-1]).json()
+    for number in range(ENOUGH_CONFIRMATIONS):
+        answer = ask("POST", "/confirmations", space="s", features=INPUTS[-1 - number % 40], correct=False)
+        assert answer.status_code == 200, answer.content
+        assert answer.json()["confirmations"] == number + 1
+        if number + 1 < ENOUGH_CONFIRMATIONS:
+            assert answer.json()["confidence"] > 0.3, "too few to say anything"
+    after = ask("POST", "/recognize", space="s", features=INPUTS[-1]).json()
+    assert after["confidence"] < 0.2 < before["confidence"]
+    spaces.cache_clear()
+    again = ask("POST", "/recognize", space="s", features=INPUTS[-1]).json()
+    assert again["confidence"] == after["confidence"], "it outlives the process"
+    assert {each.actor for each in Confirmation.objects.all()} == {"key tests"}
+
+
+def test_only_a_match_can_be_confirmed(ask: Ask, learned: list[dict[str, Any]]) -> None:
+    unlike = [(-1.0) ** number * 1e6 for number in range(len(INPUTS[0]))]
+    for body, status in (
+        ({"space": "s", "features": unlike, "correct": True}, 422),
+        ({"space": "nowhere", "features": [1.0], "correct": True}, 404),
+        ({"space": "s", "features": [1.0], "correct": True}, 422),
+    ):
+        assert ask("POST", "/confirmations", **body).status_code == status
+    assert not Confirmation.objects.exists()

@@ -48,7 +48,7 @@ def most_seen(count: int) -> list[int]:
 
 
 def archived() -> Any:
-    return Study.objects.get().state["learner"]["archived"]
+    return Study.objects.get().state["learner"]["book"]["archived"]
 
 
 def test_a_merged_pattern_s_trials_go_to_the_other_one() -> None:
