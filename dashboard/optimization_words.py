@@ -15,6 +15,7 @@ BASELINE = Look("Baseline", "check", "off", "is what callers would have used, an
 CAUSES = {
     "tried": "It was tried for the first time",
     "proven": "Its gain is beyond doubt",
+    "unproven": "Its gain is no longer beyond doubt",
     "regressed": "Its outcomes fell",
     "credibly_worse": "It is worse than the baseline, beyond doubt",
     "quarantine_over": "Its quarantine is over",

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from dashboard.effects import WIDTH, Bar
 from dashboard.parameter_sets import ParameterSet
+from featurememory.models.pattern import PATTERNS_A_SPACE
 
 register = template.Library()
 
@@ -37,6 +38,12 @@ def effect_bar(bar: Bar) -> SafeString:
         bar.tone,
         bar.estimate_x,
     )
+
+
+@register.filter
+def number_in_space(pattern: int) -> int:
+    """What people call a pattern that has no label."""
+    return pattern % PATTERNS_A_SPACE
 
 
 @register.simple_tag

@@ -326,6 +326,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("tried", "tried"),
                             ("proven", "proven"),
+                            ("unproven", "unproven"),
                             ("regressed", "regressed"),
                             ("credibly_worse", "credibly_worse"),
                             ("quarantine_over", "quarantine_over"),

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from featurememory.optimization import pooling
 from featurememory.optimization.arms import ArmBook
-from featurememory.optimization.effectiveness import Effectiveness, PatternLift, pattern_lift
+from featurememory.optimization.effectiveness import ENOUGH, Effectiveness, PatternLift, pattern_lift
 from featurememory.optimization.estimate import Estimate
 from featurememory.optimization.guard import ArmGuard, Direction, PairGuard
 from featurememory.optimization.lifecycle import Change, Status, after_alarm, after_outcome
@@ -39,6 +39,8 @@ PASSES: Final = 3
 """Of the estimation, each time: it starts from the last estimates, but at first those are far off."""
 ENOUGH_VISITS: Final = 8
 """Patterns with fewer are not spoken of."""
+ENOUGH_TRIALS: Final = 4
+"""An arm with fewer in a pattern is neither promoted nor shut out there by what they showed."""
 UNKNOWN: Final = -1
 """The pattern of what is like no pattern yet."""
 
@@ -363,10 +365,19 @@ class Learner:
         changes, arm = record.end_quarantines(), choice.arm
         if arm == choice.baseline:
             return changes
-        is_known = believed and record.visits >= ENOUGH_VISITS
-        lift = pattern_lift(believed.lift(arm, choice.baseline)) if believed and is_known else None
-        move = after_outcome(record.status(arm), lift)
+        lift = None
+        if believed is not None and self._is_known(record, arm):
+            lift = pattern_lift(believed.lift(arm, choice.baseline))
+        move = after_outcome(record.status(arm), lift, is_ordered=record.preferred == arm)
         return changes + record.move(arm, move)
+
+    def _is_known(self, record: PatternRecord, arm: int) -> bool:
+        """Whether there is enough to judge an arm in a pattern by: the variances are estimates, too."""
+        return (
+            self.operations >= ENOUGH
+            and record.visits >= ENOUGH_VISITS
+            and record.seen[arm].n >= ENOUGH_TRIALS
+        )
 
     def _keep_since(self, arm: int, direction: Direction) -> None:
         """Drops what the arm showed before it changed, in every pattern."""

@@ -31,6 +31,7 @@ class Cause(StrEnum):
 
     TRIED = "tried"
     PROVEN = "proven"
+    UNPROVEN = "unproven"
     REGRESSED = "regressed"
     CREDIBLY_WORSE = "credibly_worse"
     QUARANTINE_OVER = "quarantine_over"
@@ -49,9 +50,11 @@ class Change(NamedTuple):
     cause: Cause
 
 
-def after_outcome(status: Status, lift: PatternLift | None) -> tuple[Status, Cause] | None:
+def after_outcome(
+    status: Status, lift: PatternLift | None, *, is_ordered: bool = False
+) -> tuple[Status, Cause] | None:
     """Where an arm's own outcome leads it that was not alarming; None where it stays. `lift`: None where there are
-    too few visits to judge by."""
+    too few visits to judge by. `is_ordered`: an operator has promoted it."""
     if status is Status.CANDIDATE:
         return Status.ACTIVE, Cause.TRIED
     if status.is_shut_out or lift is None:
@@ -60,6 +63,8 @@ def after_outcome(status: Status, lift: PatternLift | None) -> tuple[Status, Cau
         return Status.QUARANTINED, Cause.CREDIBLY_WORSE
     if status is Status.ACTIVE and lift.effective:
         return Status.PROMOTED, Cause.PROVEN
+    if status is Status.PROMOTED and lift.interval.low <= 0 and not is_ordered:
+        return Status.ACTIVE, Cause.UNPROVEN
     return None
 
 

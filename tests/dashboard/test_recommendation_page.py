@@ -43,7 +43,9 @@ def test_it_says_for_what_why_and_how_likely(sign_in: SignIn, now: datetime) -> 
 
     assert "Why steps=20?" in told
     assert re.search(r"Thought best for this pattern \(after \d+ of this pattern and \d+ in all\)\.", told)
-    assert f"text_to_audio:audioldm2, pattern {PATTERNS[1]} recognised with a confidence of 93 %" in told
+    assert (
+        f"text_to_audio:audioldm2, pattern {PATTERNS[1] % 10**9} recognised with a confidence of 93 %" in told
+    )
     assert re.search(r"Propensity 9\d % the baseline’s \d+ %", told)
     assert "from what is stored: the same" in told
     assert "Success Taught a reward of -" in told

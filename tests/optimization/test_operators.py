@@ -11,7 +11,7 @@ from featurememory.models import AuditEntry, LearningSettings, Optimization
 from featurememory.optimization.configuration import configure_learning, starting_anew
 from featurememory.optimization.lifecycle import Status
 from featurememory.optimization.operator_actions import ACTIONS, add_candidate, order, retire_arm
-from tests.optimization.stored import BETTER, OTHER, PATTERNS, UNTRIED, YOUNG, store_study
+from tests.optimization.stored import BETTER, OTHER, PATTERNS, UNTRIED, store_study
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def test_an_act_given_again_makes_one_audit_row(now: datetime) -> None:
 
 
 def test_an_act_is_no_trial_of_what_it_is_about_nor_of_its_rival(now: datetime) -> None:
-    stored = store_study(now, YOUNG)
+    stored = store_study(now)
     promoted = stored.study.optimizations.filter(status="promoted")[0]
     arm = stored.arm(OTHER if promoted.arm == stored.arm(BETTER) else BETTER)
     rival, _ = Optimization.objects.get_or_create(
