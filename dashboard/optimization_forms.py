@@ -11,9 +11,10 @@ from django import forms
 from django.db.models import Max, Q
 
 from dashboard.parameter_sets import compared
+from featurememory.audit import was_done
 from featurememory.circuit_breaker.operator_actions import NOT_HANDED_ON, Done, ReasonForm
 from featurememory.errors import FeatureMemoryError, ResourceConstraintError, ValidationError
-from featurememory.models import Arm, AuditEntry, Optimization, OptimizationEvent, Study
+from featurememory.models import Arm, Optimization, OptimizationEvent, Study
 from featurememory.optimization.operator_actions import OperatorAction, add_candidate, order, retire_arm
 
 MAX_TYPED = 20_000
@@ -60,7 +61,7 @@ class OptimizationActForm(ReasonForm):
 
     def _act_of_another(self, given: Mapping[str, Any]) -> OptimizationEvent | None:
         looked_at = given.get("looked_at")
-        if looked_at is None or AuditEntry.objects.filter(request_id=given["request_id"]).exists():
+        if looked_at is None or was_done(given["request_id"]):
             return None
         return self._changes.filter(id__gt=looked_at).exclude(actor="").order_by("-id").first()
 
@@ -122,7 +123,7 @@ class ProposalForm(ReasonForm):
             self.add_error("parameters", in_words(refused))
             return None
         told = compared(arm.parameters, self._baseline).words
-        was_made = AuditEntry.objects.filter(request_id=given["request_id"]).exists()
+        was_made = was_done(given["request_id"])
         if was_made:
             return Done(f"{told} was proposed to {study}: it is tried from now on.", went_well=True)
         return Done(f"{study} compares {told} already; nothing was changed.", went_well=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,10 +17,10 @@ from dashboard.breaker_settings import (
 )
 from dashboard.views.breaker_acts import tell
 from dashboard.views.signed_in import signed_in
+from featurememory.audit import was_done
 from featurememory.circuit_breaker.configuration import Scope, configure
 from featurememory.circuit_breaker.operator_actions import NOT_HANDED_ON, PERMISSION, Done, ReasonForm
 from featurememory.errors import ConfigurationError
-from featurememory.models import AuditEntry
 
 MEANWHILE = (
     "Somebody changed these settings meanwhile. What you see now is how they are: look again, and repeat it."
@@ -51,7 +49,7 @@ def settings(request: HttpRequest, scope: Scope, name: str = "") -> HttpResponse
 
 def _apply(request: HttpRequest, layer: LayerSettings) -> HttpResponse:
     form, reason = SettingsForm(layer, request.POST), ReasonForm(request.POST)
-    if reason.is_valid() and _was_done(reason.cleaned_data["request_id"]):
+    if reason.is_valid() and was_done(reason.cleaned_data["request_id"]):
         return redirect(request.path)
     if request.POST.get("seen") != str(layer.sequence):
         return _edit(request, layer, SettingsForm(layer), problem=MEANWHILE)
@@ -87,10 +85,6 @@ def _judge(form: SettingsForm, layer: LayerSettings) -> Proposal | None:
     except ConfigurationError as wrong:
         form.refuse(wrong)
         return None
-
-
-def _was_done(request_id: UUID) -> bool:
-    return AuditEntry.objects.filter(request_id=request_id).exists()
 
 
 def _edit(

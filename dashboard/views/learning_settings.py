@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,9 +19,9 @@ from dashboard.learning_settings import (
 from dashboard.views.breaker_acts import tell
 from dashboard.views.breaker_settings import MEANWHILE
 from dashboard.views.signed_in import signed_in
+from featurememory.audit import was_done
 from featurememory.circuit_breaker.operator_actions import Done, ReasonForm
 from featurememory.errors import ConfigurationError
-from featurememory.models import AuditEntry
 from featurememory.optimization.configuration import configure_learning
 from featurememory.optimization.operator_actions import PERMISSION
 
@@ -49,7 +47,7 @@ def learning_settings(request: HttpRequest, name: str = "") -> HttpResponse:
 
 def _apply(request: HttpRequest, layer: LearningLayer) -> HttpResponse:
     form, reason = LearningSettingsForm(layer, request.POST), ReasonForm(request.POST)
-    if reason.is_valid() and _was_done(reason.cleaned_data["request_id"]):
+    if reason.is_valid() and was_done(reason.cleaned_data["request_id"]):
         return redirect(request.path)
     if request.POST.get("seen") != layer.seen:
         return _edit(request, layer, LearningSettingsForm(layer), problem=MEANWHILE)
@@ -83,10 +81,6 @@ def _judge(form: LearningSettingsForm, layer: LearningLayer) -> LearningProposal
     except ConfigurationError as wrong:
         form.refuse(wrong)
         return None
-
-
-def _was_done(request_id: UUID) -> bool:
-    return AuditEntry.objects.filter(request_id=request_id).exists()
 
 
 def _edit(

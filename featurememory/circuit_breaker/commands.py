@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from featurememory import bus
+from featurememory.audit import was_done
 from featurememory.circuit_breaker.machine import BreakerMachine, Transition
 from featurememory.circuit_breaker.storage import Moved, keep, lock_breaker, machine_of
 from featurememory.errors import FeatureMemoryError, ValidationError
@@ -93,7 +94,7 @@ def _command(
     until = checked_end(order.until, moment)
     with transaction.atomic():
         breaker = lock_breaker(name)
-        if order.request_id is not None and AuditEntry.objects.filter(request_id=order.request_id).exists():
+        if was_done(order.request_id):
             return Effect(breaker, was_handed_on=True)
         if order.expected_epoch not in (None, breaker.epoch):
             raise EpochPassed(name, int(order.expected_epoch or 0), breaker.epoch)

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from featurememory import bus
+from featurememory.audit import was_done
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.errors import ConfigurationError
 from featurememory.exclusion import Lock, be_alone_with
@@ -86,7 +87,7 @@ def configure(
     reason = checked_reason(reason)
     with transaction.atomic():
         be_alone_with(Lock.BREAKERS)
-        if request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists():
+        if was_done(request_id):
             return Configured(BreakerConfiguration.objects.get(scope=scope, name=name), was_handed_on=True)
         layers = Layers.stored()
         before = layers.of(scope, name)

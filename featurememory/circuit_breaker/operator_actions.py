@@ -10,6 +10,7 @@ from uuid import uuid4, uuid5
 
 from django import forms
 
+from featurememory.audit import was_done
 from featurememory.circuit_breaker import commands
 from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.errors import ValidationError
@@ -160,7 +161,7 @@ def carry_out(action: OperatorAction, name: str, given: Mapping[str, Any], actor
     """Does what a valid form asks for; fails as the functions of commands.py do, and where another operator has acted
     on the breaker since the form was shown."""
     request_id = given["request_id"]
-    if not AuditEntry.objects.filter(request_id=request_id).exists():
+    if not was_done(request_id):
         for other in _acts_since([name], given.get("looked_at")):
             raise ValidationError(
                 f"{other.actor} has acted on it meanwhile: “{other.reason}”. Submit again if you still mean it.",

@@ -10,6 +10,7 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
+from featurememory.audit import was_done
 from featurememory.core.errors import UnknownPattern
 from featurememory.core.patterns import merged
 from featurememory.core.storage import find_pattern, lock_space, read_plane, remove_patterns, value_of
@@ -91,18 +92,13 @@ def remove_pattern(id: int, *, actor: str, reason: str, request_id: UUID | None 
         _audit(_Act("pattern.remove", actor, reason, request_id), pattern, _for_audit(pattern), {})
 
 
-def _was_done(request_id: UUID | None) -> bool:
-    """Whether an act was given under this id before."""
-    return request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists()
-
-
 def _lock(id: int, request_id: UUID | None) -> tuple[FeatureSpace, Pattern] | None:
     """The space, locked and in a new revision, and the pattern as it stands under that lock; None where the act was
     done before under the same id."""
-    if _was_done(request_id):
+    if was_done(request_id):
         return None
     space = lock_space(find_pattern(id).space.name)
-    if _was_done(request_id):  # while the lock was waited for
+    if was_done(request_id):  # while the lock was waited for
         return None
     pattern = Pattern.objects.filter(pk=id).first()
     if space is None or pattern is None:

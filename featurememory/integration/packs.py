@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import transaction
 
+from featurememory.audit import was_done
 from featurememory.core.arrivals import Arrival, Landed, take_in
 from featurememory.core.projection import Plane
 from featurememory.core.spaces import vector_from_bytes
@@ -78,7 +79,7 @@ def _take(
 ) -> None:
     pack = UUID(header["id"])
     with transaction.atomic():
-        if AuditEntry.objects.filter(request_id=pack).exists():
+        if was_done(pack):
             raise WrongPack(f"{path} was imported already.", path=str(path))
         AuditEntry.objects.create(
             at=now,

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.fields.json import KT
 
+from featurememory.audit import was_done
 from featurememory.models import AuditEntry, LearningSettings, PatternEvidence, Study
 from featurememory.optimization.registry import studies
 from featurememory.optimization.reward import Objective
@@ -37,7 +38,7 @@ def configure_learning(
         row, _ = LearningSettings.objects.select_for_update().get_or_create(
             operation_type=operation_type, defaults={"changed_at": now}
         )
-        if request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists():
+        if was_done(request_id):
             return settings_of(operation_type)
         before, row.values, row.changed_at = row.values, dict(values), now
         row.save()

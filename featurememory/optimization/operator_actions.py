@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from featurememory import bus
+from featurememory.audit import was_done
 from featurememory.errors import ResourceConstraintError, ValidationError
 from featurememory.models import Arm, AuditEntry, Optimization, Study
 from featurememory.optimization.errors import UnknownStudy
@@ -101,7 +102,7 @@ def order(
     reason = checked_reason(reason)
     found = find_optimization(id)
     with _changing(found.study_id) as (row, known):
-        if _was_done(request_id):
+        if was_done(request_id):
             return Ordered(find_optimization(id), True)
         number = known.number_of(found.arm.parameters)
         if number is None:
@@ -143,7 +144,7 @@ def add_candidate(
         baseline = known.arms.get(known.study.learner.baseline)
         given = checked(parameters, "parameters", like=baseline.parameters if baseline else None)
         number = known.number_of(given)
-        if number is None and _was_done(request_id):
+        if number is None and was_done(request_id):
             return Arm.objects.get(study=row, digest=digest(given))
         if number is None:
             number = known.add_arm(row, given, Arm.Origin.OPERATOR, now)
@@ -167,7 +168,7 @@ def retire_arm(id: int, *, actor: str, reason: str, now: datetime, request_id: U
         raise _refused("id", "a parameter set that there is")
     with _changing(found.study_id) as (row, known):
         number = known.number_of(found.parameters)
-        if number is None or _was_done(request_id):
+        if number is None or was_done(request_id):
             return Retired(found, True)
         if number == known.study.learner.baseline:
             raise _refused("id", "another parameter set: this one is the baseline")
@@ -196,10 +197,6 @@ def _announce() -> bool:
     from featurememory.sequence import last_sequence_number
 
     return bus.announce(last_sequence_number())
-
-
-def _was_done(request_id: UUID | None) -> bool:
-    return request_id is not None and AuditEntry.objects.filter(request_id=request_id).exists()
 
 
 def _audit(
