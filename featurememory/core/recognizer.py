@@ -49,6 +49,10 @@ class Recognition:
         """The id of the pattern it belongs to; None when novel."""
         return None if self.verdict == "novel" else self.nearest[0].id
 
+    def others(self, pattern: int | None) -> list[tuple[int, float]]:
+        """(id, cosine) of the nearest but `pattern`."""
+        return [(each.id, each.similarity) for each in self.nearest if each.id != pattern]
+
     @property
     def similarity(self) -> float:
         """The cosine with the most similar pattern; -1 in an empty space."""

@@ -152,10 +152,7 @@ def _told(
 
 def _near(learned: Learned) -> Neighbourhood | None:
     found = learned.found
-    if found is None:
-        return None
-    similar = [(each.id, each.similarity) for each in found.nearest if each.id != learned.pattern]
-    return neighbourhood(similar, found.threshold)
+    return None if found is None else neighbourhood(found.others(learned.pattern), found.threshold)
 
 
 def _key(operation: Operation) -> SeriesKey:

@@ -136,9 +136,5 @@ class Quarantine(NamedTuple):
         """25 * 2^k visits from now, k the times before."""
         return Quarantine(self.times + 1, visits + FIRST_QUARANTINE * 2 ** min(self.times, _MAX_DOUBLINGS))
 
-    @property
-    def is_for_good(self) -> bool:
-        return self.until >= FOR_GOOD
-
     def holds(self, visits: int) -> bool:
         return visits < self.until

@@ -226,9 +226,8 @@ def _place(question: Question) -> Place:
         found = None
     if found is None:
         return Place(ANY_INPUT)
-    similar = [(each.id, each.similarity) for each in found.nearest if each.id != found.pattern]
     pattern = UNKNOWN if found.pattern is None else found.pattern
-    return Place(pattern, neighbourhood(similar, found.threshold), found.confidence)
+    return Place(pattern, neighbourhood(found.others(found.pattern), found.threshold), found.confidence)
 
 
 def _full(key: StudyKey) -> ResourceConstraintError:

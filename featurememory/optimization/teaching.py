@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from json import loads
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -86,12 +87,17 @@ class _Lessons:
                 trial = _trial(each, choice, ANY_INPUT if pattern is None else pattern)
                 taught += self._known.study.take(trial)
                 is_touched = True
-                if self._known.study.learner.is_due and self._known.study.learner.pairs <= INLINE_PAIRS:
+                if self._known.study.learner.is_due and self._is_small:
                     self._known.re_estimate(self._row)
         self._settle(given, taught)
         if is_touched:
             tried = {(each.trial.pattern, each.trial.choice.arm) for each in taught}
             self._known.keep(self._row, changes_of(taught), tried, self._now, moves=self._alarms(taught))
+
+    @cached_property
+    def _is_small(self) -> bool:
+        """Whether an estimate need not wait for the job; counted once, since one that waits stays due."""
+        return self._known.study.learner.pairs <= INLINE_PAIRS
 
     def _recommendations(self, told: Sequence[Told]) -> dict[UUID, Recommendation]:
         """Those that the operations followed, by id; what callers chose by themselves is noted here."""

@@ -95,8 +95,7 @@ class Memory:
         ]
 
     def _near(self, found: Recognition, pattern: int) -> Neighbourhood:
-        similar = ((each.id, each.similarity) for each in found.nearest if each.id != pattern)
-        return neighbourhood(similar, self.recognizer.space.tau)
+        return neighbourhood(found.others(pattern), found.threshold)
 
     def _make_room(self) -> None:
         gains = {id: self.learner.gain(id) for id in self.recognizer.patterns}
