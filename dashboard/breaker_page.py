@@ -12,7 +12,8 @@ from dashboard.breaker_figures import Figure, figures
 from dashboard.breaker_history import TransitionView, computed, view_transition
 from dashboard.breaker_layers import HeldValue, held_values
 from dashboard.breaker_rows import BreakerRow, show
-from dashboard.breaker_timeline import MOST_EVENTS, Timeline, draw_timeline
+from dashboard.breaker_timeline import MOST_EVENTS, draw_timeline
+from dashboard.state_timeline import Timeline
 from dashboard.words import BREAKER_STATES, Look
 from featurememory.circuit_breaker.configuration import Layers
 from featurememory.live.followers import connected_followers

@@ -27,8 +27,12 @@ class Comparisons:
 def read_comparisons(studies: Iterable[int]) -> Comparisons:
     """Two queries."""
     wanted = set(studies)
-    objectives = Study.objects.filter(pk__in=wanted).values_list("pk", "state__objective")
-    return Comparisons(
-        {arm.study_id: arm for arm in Arm.objects.filter(study__in=wanted, number=BASELINE)},
-        {study: objective[0] if objective else None for study, objective in objectives},
-    )
+    baselines = Arm.objects.filter(study__in=wanted, number=BASELINE)
+    return Comparisons({arm.study_id: arm for arm in baselines}, read_aims(wanted))
+
+
+def read_aims(studies: Iterable[int] | None = None) -> dict[int, str | None]:
+    """The objective of each, or of all that there are; one query."""
+    rows = Study.objects.all() if studies is None else Study.objects.filter(pk__in=set(studies))
+    objectives = rows.order_by().values_list("pk", "state__objective")
+    return {study: objective[0] if objective else None for study, objective in objectives}

@@ -47,6 +47,11 @@ def read_first_steps(base_url: str, now: datetime) -> FirstSteps:
     return FirstSteps(_ways(base_url), ApiKey.objects.filter(revoked_at=None).exists(), jobs)
 
 
+def curl_with(key: str, base_url: str) -> str:
+    """The call that sends an operation, with the key in it."""
+    return _CURL.replace("BASE", base_url).replace("fm_...   # the key from step 1", key)
+
+
 def _ways(base_url: str) -> tuple[Way, ...]:
     return (
         Way("curl", "With curl", _CURL.replace("BASE", base_url)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from json import dumps
@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from dashboard.comparisons import BASELINE, Comparisons, read_comparisons
+from dashboard.comparisons import BASELINE, Comparisons, read_aims, read_comparisons
 from dashboard.effects import Bar, Gain, Scale, gain
+from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
 from dashboard.optimization_words import BASELINE as BASELINE_LOOK
 from dashboard.optimization_words import STATUSES
 from dashboard.parameter_sets import ParameterSet, compared
 from dashboard.traffic_shares import TrafficShares, read_traffic_shares
-from dashboard.words import Look
+from dashboard.words import NBSP, Look
 from featurememory.models import Arm, Optimization
 
 A_PAGE = 30
@@ -99,6 +100,37 @@ class OptimizationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedOptimization:
+    optimization: Optimization
+    aim: str | None
+
+    @property
+    def gain(self) -> str:
+        found = gain_of(self.optimization, self.aim)
+        return found.words.replace(NBSP, " ") if found else ""
+
+
+EXPORTED: Columns[ExportedOptimization] = {
+    "id": lambda row: row.optimization.pk,
+    "operation_type": lambda row: row.optimization.study.operation_type,
+    "model": lambda row: row.optimization.study.model,
+    "pattern": lambda row: row.optimization.pattern,
+    "parameters": lambda row: row.optimization.arm.parameters,
+    "status": lambda row: row.optimization.status,
+    "trials": lambda row: row.optimization.trials,
+    "aim": lambda row: row.aim,
+    "effect_in_reward": lambda row: row.optimization.effect,
+    "effect_low_in_reward": lambda row: row.optimization.effect_low,
+    "effect_high_in_reward": lambda row: row.optimization.effect_high,
+    "gain": lambda row: row.gain,
+    "is_effective": lambda row: row.optimization.is_effective,
+    "created_at": lambda row: row.optimization.created_at,
+    "changed_at": lambda row: row.optimization.changed_at,
+    "tried_at": lambda row: row.optimization.tried_at,
+}
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizationList:
     rows: Sequence[OptimizationRow]
     older: str
@@ -116,6 +148,15 @@ def list_optimizations(chosen: Filter, now: datetime) -> OptimizationList:
         show(page, read_comparisons(studies), shares),
         chosen.from_id(found[A_PAGE - 1]) if len(found) > A_PAGE else "",
     )
+
+
+def exported(chosen: Filter) -> Iterator[ExportedOptimization]:
+    """The newest that the filter finds; two queries."""
+    found = replace(chosen, before=None).choose().values("pk")[:MOST_ROWS]
+    aims = read_aims()
+    rows = Optimization.objects.select_related("study", "arm").defer("study__state", "study__estimate")
+    for each in rows.filter(pk__in=found).order_by("-pk").iterator(AT_ONCE):
+        yield ExportedOptimization(each, aims.get(each.study_id))
 
 
 def list_best(pattern: int, count: int, now: datetime) -> list[OptimizationRow]:

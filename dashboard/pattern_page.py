@@ -13,7 +13,7 @@ from dashboard.pattern_rows import PatternRow, show
 from dashboard.pattern_spaces import read_tau
 from dashboard.words import OUTCOMES, Look
 from featurememory.models import Operation, Pattern
-from featurememory.observability.operations import find_operations
+from featurememory.observability.operation_search import Search, search_operations
 
 NEAREST_SHOWN = 6
 OPERATIONS_SHOWN = 10
@@ -62,7 +62,7 @@ class Neighbourhood:
 def read_facts(pattern: Pattern) -> PatternFacts:
     """Six queries."""
     tau = read_tau(pattern.space)
-    operations = find_operations(count=OPERATIONS_SHOWN, pattern=pattern.pk)
+    operations = search_operations(Search(pattern=pattern.pk), OPERATIONS_SHOWN).rows
     best = list_best(pattern.pk, OPTIMIZATIONS_SHOWN, timezone.now())
     shown = tuple((OUTCOMES[each.outcome], each) for each in operations)
     return PatternFacts(show(pattern, tau), tau, shown, best)

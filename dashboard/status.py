@@ -60,8 +60,8 @@ def read_status(now: datetime) -> Status:
             each.name.capitalize(),
             each.look,
             each.reason,
-            None,
-            f"{reverse('overview')}#health",
+            each.since,
+            f"{reverse('health')}#component-{each.name.replace(' ', '-')}",
         )
         for each in health.components
         if not each.is_well and each.name != "breakers" and not health.stale

@@ -64,6 +64,24 @@ HEALTH = {
     "unknown": Look("Unknown", "unknown", "off"),
 }
 
+CLEANUP_STATES = {
+    "running": Look("Running", "half", "warn"),
+    "done": Look("Done", "check", "ok"),
+    "failed": Look("Failed", "stop", "bad"),
+}
+
+
+JOB_RESULTS = {
+    "succeeded": Look("Succeeded", "check", "ok"),
+    "failed": Look("Failed", "stop", "bad"),
+    "running": Look("Running", "pulse", "ok"),
+    "overdue": Look("Overdue", "warning", "warn"),
+    "waiting": Look("Waits for the worker", "clock", "off"),
+    "unsent": Look("Not sent", "warning", "warn"),
+    "skipped": Look("Skipped", "pause", "off"),
+    "never": Look("Never ran yet", "unknown", "off"),
+}
+
 
 def duration(milliseconds: float | None) -> str:
     """Three significant figures at most, with the unit that fits."""
@@ -97,6 +115,21 @@ def count(number: float | None) -> str:
         if number >= limit:
             return f"{number / limit:.3g}{NBSP}{unit}"
     return f"{number:,.0f}"
+
+
+def spaced(name: str) -> str:
+    """A name of ours as words: "health_snapshots"."""
+    return name.replace("_", " ")
+
+
+def size(octets: float | None) -> str:
+    """Bytes with the unit that fits."""
+    if octets is None:
+        return NOTHING
+    for limit, unit in ((2**30, "GB"), (2**20, "MB"), (2**10, "kB")):
+        if octets >= limit:
+            return f"{_three(octets / limit)}{NBSP}{unit}"
+    return f"{octets:,.0f}{NBSP}B"
 
 
 def share(value: float | None) -> str:

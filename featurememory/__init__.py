@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ResourceConstraintError,
         ValidationError,
     )
+    from featurememory.integration.error_handler import FeatureMemoryErrorHandler
     from featurememory.sdk import FeatureMemory, OperationContext
 
 __version__ = "0.1.0"
@@ -25,16 +26,21 @@ __all__ = [
     "ConfigurationError",
     "FeatureMemory",
     "FeatureMemoryError",
+    "FeatureMemoryErrorHandler",
     "OperationContext",
     "ResourceConstraintError",
     "ValidationError",
     "__version__",
 ]
 
-_SDK = frozenset({"FeatureMemory", "OperationContext"})
+_HOMES = {
+    "FeatureMemory": "featurememory.sdk",
+    "FeatureMemoryErrorHandler": "featurememory.integration.error_handler",
+    "OperationContext": "featurememory.sdk",
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("featurememory.sdk" if name in _SDK else "featurememory.errors"), name)
+    return getattr(import_module(_HOMES.get(name, "featurememory.errors")), name)

@@ -126,9 +126,9 @@ def _digest(authorization: str) -> str | None:
     return ApiKey.digest_of(key) if key and scheme.lower() == "bearer" else None
 
 
-def create_api_key(name: str, scopes: list[str]) -> tuple[ApiKey, str]:
+def create_api_key(name: str, scopes: list[str], now: datetime | None = None) -> tuple[ApiKey, str]:
     """A stored key and its text, which is shown this once."""
-    row, key = ApiKey.drawn(name, scopes, created_at=datetime.now(UTC))
+    row, key = ApiKey.drawn(name, scopes, created_at=now or datetime.now(UTC))
     row.full_clean()
     row.save()
     return row, key

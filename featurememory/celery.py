@@ -7,9 +7,13 @@ from typing import Any
 
 from celery import Celery, signals
 
+from featurememory.scheduling.broker import register
+from featurememory.scheduling.due import LONGEST_RUN
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "featurememory.settings")
 
-LONGEST_TASK_S = 600
+SCHEDULER = "featurememory.scheduling.beat:RememberingScheduler"
+LONGEST_TASK_S = round(LONGEST_RUN.total_seconds())
 
 
 def _transport(broker_dir: str) -> dict[str, Any]:
@@ -26,7 +30,7 @@ def make_app() -> Celery:
     from django.conf import settings
 
     configuration = settings.CONFIGURATION
-    app = Celery("featurememory", broker=configuration.redis_url or "filesystem://localhost")
+    app = Celery("featurememory", broker=configuration.redis_url or register())
     if configuration.redis_url:
         app.conf.broker_transport_options = {
             "visibility_timeout": 2 * LONGEST_TASK_S,
@@ -46,7 +50,7 @@ def make_app() -> Celery:
         worker_pool="threads",
         worker_concurrency=2,
         broker_connection_retry_on_startup=True,
-        beat_scheduler="celery.beat:Scheduler",
+        beat_scheduler=SCHEDULER,
         beat_max_loop_interval=1,  # also what stopping may wait for
         timezone="UTC",
     )
@@ -59,9 +63,10 @@ app = make_app()
 
 @app.on_after_finalize.connect
 def _schedule(sender: Celery, **_: Any) -> None:
-    from featurememory.jobs import SCHEDULE
+    import featurememory.jobs  # noqa: F401 - which puts them on the schedule
+    from featurememory.scheduling.schedule import celery_schedule
 
-    sender.conf.beat_schedule = SCHEDULE
+    sender.conf.beat_schedule = celery_schedule()
 
 
 @signals.worker_ready.connect
@@ -76,8 +81,9 @@ def _beat_lives(**_: Any) -> None:
 
 
 def _start_heartbeat(role: str) -> None:
+    from featurememory.resource_management.monitor import ProcessMonitor
     from featurememory.serving.heartbeat import Heartbeat
 
-    heartbeat = Heartbeat(role)
+    heartbeat = Heartbeat(role, monitor=ProcessMonitor(with_supervisor=role == "worker"))
     heartbeat.start()
     signals.worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ class Configuration:
     allowed_hosts: tuple[str, ...]
     csrf_trusted_origins: tuple[str, ...]
     https: bool
+    session_days: int
+    session_idle_hours: int
     sub_path: str
     metrics_addresses: tuple[str, ...]
     time_zone: str
@@ -47,11 +50,19 @@ class Configuration:
     max_studies: int
     max_age_days: int
     otlp_content: bool
+    public_url: str
+    private_targets: tuple[str, ...]
+    heartbeat_url: str | None
     log_level: str
 
     @property
     def broker_dir(self) -> Path:
         return self.data_dir / "broker"
+
+    @property
+    def address(self) -> str:
+        """Where people find it, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}{self.sub_path}").rstrip("/")
 
     @property
     def database(self) -> str:
@@ -84,6 +95,8 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         allowed_hosts=read(prefix + "ALLOWED_HOSTS", _list, ("localhost", "127.0.0.1", "[::1]")),
         csrf_trusted_origins=read(prefix + "CSRF_TRUSTED_ORIGINS", _origins, ()),
         https=read(prefix + "HTTPS", _yes_or_no, False),
+        session_days=read(prefix + "SESSION_DAYS", _whole(1, 365), 14),
+        session_idle_hours=read(prefix + "SESSION_IDLE_HOURS", _whole(1, 8_760), 24),
         sub_path=read(prefix + "SUB_PATH", _sub_path, ""),
         metrics_addresses=read(prefix + "METRICS_ADDRESSES", _list, ()),
         time_zone=read(prefix + "TIME_ZONE", _time_zone, "UTC"),
@@ -97,6 +110,9 @@ def read_configuration(environment: Mapping[str, str] = os.environ) -> Configura
         max_studies=read(prefix + "MAX_STUDIES", _whole(1, 10_000), 500),
         max_age_days=read(prefix + "MAX_AGE_DAYS", _whole(1, 3_650), 30),
         otlp_content=read(prefix + "OTLP_CONTENT", _yes_or_no, False),
+        public_url=read(prefix + "PUBLIC_URL", _web_address, ""),
+        private_targets=read(prefix + "PRIVATE_TARGETS", _targets, ()),
+        heartbeat_url=read(prefix + "HEARTBEAT_URL", _web_address, None),
         log_level=read(prefix + "LOG_LEVEL", _level, "INFO"),
     )
     if problems:
@@ -130,6 +146,27 @@ def _origins(text: str) -> tuple[str, ...]:
         if urlsplit(origin).scheme not in ("http", "https"):
             raise ValueError(f"{origin!r} must begin with https:// or http://")
     return origins
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must begin with https:// or http:// and name a host")
+    return text
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    """Host names, addresses and networks (10.0.0.0/8)."""
+    targets = _list(text)
+    for target in targets:
+        if "/" in target:
+            try:
+                ip_network(target)
+            except ValueError:
+                raise ValueError(
+                    f"{target!r} must be a host's name, an address or a network like 10.0.0.0/8"
+                ) from None
+    return tuple(target.lower() for target in targets)
 
 
 def _directory(text: str) -> Path:

@@ -14,6 +14,12 @@ class Lock(IntEnum):
     BREAKERS = 0xB2EAE2
     SPACES = 0x5FACE5
     STUDIES = 0x57D1E5
+    HEALTH = 0x4EA174
+    VALIDATIONS = 0x7A11D5
+    ALERTS = 0xA1E275
+    NOTIFICATION = 0x4071F1
+    ANNOTATIONS = 0xA2207E
+    PEOPLE = 0x9E0B1E
 
 
 def be_alone_with(lock: Lock) -> None:

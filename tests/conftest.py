@@ -47,6 +47,7 @@ def _forget_process_state() -> Iterator[None]:
     from featurememory.access import KEYS
     from featurememory.ingestion.receive import close_intake
     from featurememory.observability.signals import LOOKS
+    from featurememory.validation.passes import PASSES
 
     yield
     assert close_intake(10), "the writer did not end"
@@ -54,7 +55,12 @@ def _forget_process_state() -> Iterator[None]:
     for module, of_process in (("integration.spaces", "spaces"), ("optimization.registry", "studies")):
         if loaded := sys.modules.get(f"featurememory.{module}"):
             getattr(loaded, of_process).cache_clear()
+    if observing := sys.modules.get("featurememory.alerts.observing"):
+        observing.figures_long_ago.cache_clear()
+    if rows := sys.modules.get("dashboard.resource_rows"):
+        rows.figures_in.cache_clear()
     LOOKS.forget()
+    PASSES.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL, Redis and Feature Memory itself, each on a free port of its own."""
+"""Real servers for tests: PostgreSQL, Redis, Alertmanager and Feature Memory itself, each on a free port of its own."""
 
 from __future__ import annotations
 
@@ -107,6 +107,47 @@ def running_redis(directory: Path, port: int | None = None) -> Iterator[RunningR
     try:
         wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None, "Redis' start")
         yield RunningRedis(f"redis://127.0.0.1:{port}/0", process)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def running_alertmanager(directory: Path, webhook: str, key: str) -> Iterator[str]:
+    """The URL of an Alertmanager that posts whatever it hears to `webhook`, without waiting."""
+    port = free_port()
+    directory.mkdir(parents=True, exist_ok=True)
+    receiver = {
+        "url": webhook,
+        "send_resolved": True,
+        "http_config": {"authorization": {"credentials": key}},
+    }
+    configuration = {
+        "route": {
+            "receiver": "memory",
+            "group_by": ["alertname"],
+            "group_wait": "50ms",
+            "group_interval": "200ms",
+            "repeat_interval": "1h",
+        },
+        "receivers": [{"name": "memory", "webhook_configs": [receiver]}],
+    }
+    (directory / "alertmanager.yml").write_text(json.dumps(configuration))
+    process = subprocess.Popen(
+        [
+            program("prometheus-alertmanager"),
+            f"--config.file={directory / 'alertmanager.yml'}",
+            f"--storage.path={directory / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ],
+        cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until(
+            lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None, "Alertmanager's start"
+        )
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)

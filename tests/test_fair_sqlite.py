@@ -107,3 +107,25 @@ def wait_for_somebody_at_the_gate() -> None:
         raise AssertionError("nobody waits at the gate")
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_as_many_pages_are_given_back_as_were_asked_for() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        cursor.execute("VACUUM")
+        cursor.execute("CREATE TABLE heap (id INTEGER PRIMARY KEY, text TEXT)")
+        cursor.execute(
+            "INSERT INTO heap (text) WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5000)"
+            " SELECT hex(zeroblob(1000)) FROM n"
+        )
+        cursor.execute("DELETE FROM heap")
+        cursor.execute("PRAGMA freelist_count")
+        (free,) = cursor.fetchone()
+        connection.connection.give_back(700)
+        cursor.execute("PRAGMA freelist_count")
+        assert cursor.fetchone() == (free - 700,)
+        cursor.execute("DROP TABLE heap")

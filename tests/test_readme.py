@@ -57,6 +57,15 @@ def stored(server: RunningServer, environment: dict[str, str], **query: str) -> 
     return items
 
 
+def test_the_deploy_example_writes_an_annotation(
+    shared_server: RunningServer, environment: dict[str, str]
+) -> None:
+    run(block("sh", "api/v1/annotations"), shared_server, environment, "bash", "-euc")
+
+    _, _, page = shared_server.request("GET", "/api/v1/annotations", key=environment["FEATUREMEMORY_API_KEY"])
+    assert page["items"][0]["text"] == "audioldm 1.3"
+
+
 def test_the_sdk_example_delivers(shared_server: RunningServer, environment: dict[str, str]) -> None:
     code = block("python", "handle_operation(")
     assert run(code, shared_server, environment, sys.executable, "-c") == "delivered: True\n"
@@ -83,7 +92,7 @@ def test_every_learning_setting_is_in_the_readme() -> None:
 
 
 def test_the_http_example_is_accepted(shared_server: RunningServer, environment: dict[str, str]) -> None:
-    answer = run(block("sh", "curl -sS"), shared_server, environment, "bash", "-c")
+    answer = run(block("sh", "api/v1/operations"), shared_server, environment, "bash", "-c")
     assert '"accepted":1' in answer
 
 

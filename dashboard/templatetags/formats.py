@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from html import escape
+from urllib.parse import urlencode
 
 from django import template
 from django.templatetags.static import static
@@ -14,14 +16,18 @@ from django.utils.safestring import SafeString, mark_safe
 
 from dashboard import words
 from dashboard.charts import Chart, Value
+from dashboard.file_columns import MOST_ROWS
 from dashboard.pattern_map import PatternMap
 from dashboard.pattern_rows import Filter
 from featurememory.models import FeatureSpace, Pattern
+from featurememory.observability.figures import Figures
 
 register = template.Library()
 register.filter("duration", words.duration)
 register.filter("count", words.count)
 register.filter("share", words.share)
+register.filter("size", words.size)
+register.filter("spaced", words.spaced)
 
 _FORMATS = {"clock": "%H:%M:%S UTC", "minute": "%m-%d %H:%M", "full": "%Y-%m-%d %H:%M:%S UTC"}
 
@@ -40,6 +46,13 @@ def chip(look: words.Look) -> dict[str, object]:
     return {"look": look}
 
 
+@register.inclusion_tag("components/files.html")
+def files(name: str, query: str = "", first: str = "newest", among: str = "") -> dict[str, object]:
+    """The line beneath a list that leads to it as a file. `first`: which MOST_ROWS it holds, all where it is empty;
+    `among`: what else bounds it."""
+    return {"address": reverse(name), "query": query, "first": first, "most": MOST_ROWS, "among": among}
+
+
 @register.simple_tag
 def moment(at: datetime | None, show: str = "full") -> SafeString | str:
     """A <time> in UTC; the browser turns it into local time, "… ago" or a countdown as `show` says."""
@@ -50,6 +63,12 @@ def moment(at: datetime | None, show: str = "full") -> SafeString | str:
     return format_html(
         '<time datetime="{}" data-show="{}">{}</time>', at.isoformat(timespec="milliseconds"), show, text
     )
+
+
+@register.filter
+def utc_clock(at: datetime) -> str:
+    """The time of day, whatever the server's time zone is."""
+    return f"{at.astimezone(UTC):%H:%M:%S} UTC"
 
 
 @register.filter
@@ -66,15 +85,29 @@ def plural_of(number: int, one: str) -> str:
 
 
 @register.filter
+def minutes_of(length: timedelta) -> str:
+    """As in "15 minutes"."""
+    return words.plural(round(length.total_seconds() / 60), "minute")
+
+
+@register.filter
 def named(pattern: Pattern) -> str:
     return words.pattern_name(pattern.number, pattern.label)
 
 
 @register.simple_tag
-def points(chart: Chart) -> SafeString:
+def points(chart: Chart, step_s: int = 0) -> SafeString:
     """The rows of a chart's data table, in one go: a template would take thirty times as long for its thousands of
-    cells, most of which were there at the last refresh too. They hold moments and figures, nothing a caller wrote."""
-    return mark_safe("".join(map(_row, chart.rows)))  # noqa: S308
+    cells, most of which were there at the last refresh too. Each leads to the operations of its step, of `step_s`
+    seconds, where the chart has any. They hold moments and figures, nothing a caller wrote."""
+    address = escape(chart.operations) if step_s else ""
+    return mark_safe("".join([_row(row, address, step_s) for row in chart.rows]))  # noqa: S308
+
+
+@register.simple_tag
+def steps(rows: Iterable[tuple[datetime, Figures]]) -> SafeString:
+    """The rows of a small drawing's data, in one go as those of `points`."""
+    return mark_safe("".join([_step(*row) for row in rows]))  # noqa: S308
 
 
 @register.simple_tag
@@ -97,10 +130,26 @@ def places(chart: PatternMap) -> SafeString:
 
 
 @lru_cache(5_000)
-def _row(row: tuple[datetime, *tuple[Value, ...]]) -> str:
+def _row(row: tuple[datetime | str, *tuple[Value, ...]], address: str, step_s: int) -> str:
     at, *values = row
     cells = "".join([f'<td class="figure">{_cell(value)}</td>' for value in values])
-    return f'<tr><th scope="row">{_minute(at)}</th>{cells}</tr>'
+    head = _minute(at) if isinstance(at, datetime) else escape(at)
+    if address and isinstance(at, datetime):
+        time = urlencode({"from": _short(at), "to": _short(at + timedelta(seconds=step_s))})
+        head = f'<a href="{address}{"&amp;" if "?" in address else "?"}{escape(time)}">{head}</a>'
+    return f'<tr><th scope="row">{head}</th>{cells}</tr>'
+
+
+@lru_cache(5_000)
+def _step(at: datetime, figures: Figures) -> str:
+    cells = (words.count(figures.calls), words.share(figures.failed_share), words.duration(figures.p95))
+    return f'<tr><th scope="row">{_minute(at)}</th>' + "".join(
+        [f'<td class="figure">{cell}</td>' for cell in cells]
+    )
+
+
+def _short(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%MZ")
 
 
 @lru_cache(1_000)

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from dashboard.breaker_page import read_row
@@ -33,7 +34,8 @@ from featurememory.models import Breaker
 @signed_in
 @permission_required(PERMISSION, raise_exception=True)
 def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
-    """GET asks for the reason; POST acts, says so on the breaker's page, and may be repeated without harm."""
+    """GET asks for the reason; POST acts, says so on the breaker's page, or on the page of ours that `?next=` names,
+    and may be repeated without harm."""
     found = get_object_or_404(Breaker, name=name)
     chosen = ACTIONS[action]
     form = chosen.form(request.POST or None)
@@ -47,8 +49,13 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
             form.look_again()
         else:
             tell(request, done)
-            return redirect("breaker", name=name)
-    context = {"row": read_row(found, timezone.now()), "action": chosen, "form": form}
+            return redirect(page_before(request) or reverse("breaker", args=[name]))
+    context = {
+        "row": read_row(found, timezone.now()),
+        "action": chosen,
+        "form": form,
+        "back": page_before(request) or reverse("breaker", args=[name]),
+    }
     return render(request, "breakers/act.html", context, status=422 if form.errors else 200)
 
 
@@ -91,6 +98,12 @@ def _touched(request: HttpRequest, names: list[str], now: datetime) -> Touched:
         return Touched(rows, {row.breaker.name for row in rows if not row.is_held}, [])
     rows, gone = rows_named(names or request.GET.getlist("name"), now)
     return Touched(rows, {row.breaker.name for row in rows}, gone)
+
+
+def page_before(request: HttpRequest) -> str:
+    """Where `?next=` leads back to, if that is a page of ours."""
+    url = request.GET.get("next", "")
+    return url if url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}) else ""
 
 
 def tell(request: HttpRequest, done: Done) -> None:

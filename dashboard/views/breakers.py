@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -11,7 +11,8 @@ from dashboard.breaker_causes import MOST as MOST_CAUSES
 from dashboard.breaker_causes import read_causes
 from dashboard.breaker_history import view_transition
 from dashboard.breaker_page import read_breaker_page, read_place
-from dashboard.breaker_rows import MOST, NOT_CLOSED, Filter, count_states, list_breakers
+from dashboard.breaker_rows import EXPORTED, MOST, NOT_CLOSED, Filter, count_states, exported, list_breakers
+from dashboard.views.downloads import list_file
 from dashboard.views.signed_in import is_refresh, signed_in
 from dashboard.words import BREAKER_STATES, CAUSES
 from featurememory.circuit_breaker.config import BreakerConfig
@@ -39,6 +40,14 @@ def breakers(request: HttpRequest) -> HttpResponse:
     return render(
         request, "breakers/_rows.html" if is_refresh(request) else "breakers/breakers.html", context
     )
+
+
+@require_safe
+@signed_in
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """What the list's filter finds, as CSV or with `?format=json`."""
+    rows = exported(Filter.read(request.GET), timezone.now())
+    return list_file(request, "breakers", EXPORTED, rows)
 
 
 @require_safe

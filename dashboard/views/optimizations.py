@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,11 +13,12 @@ from django.views.decorators.http import require_safe
 from dashboard.comparisons import read_comparisons
 from dashboard.learning_gains import read_learning_gains
 from dashboard.optimization_page import chart_of, read_optimization_page
-from dashboard.optimization_rows import Filter, list_optimizations
+from dashboard.optimization_rows import EXPORTED, Filter, exported, list_optimizations
 from dashboard.optimization_steps import read_optimization_steps
 from dashboard.optimization_words import STATUSES
 from dashboard.recommendation_page import read_recommendation_page
 from dashboard.study_sets import read_study_sets
+from dashboard.views.downloads import list_file, table_file
 from dashboard.views.signed_in import is_refresh, signed_in
 from featurememory.models import Optimization
 from featurememory.optimization.errors import UnknownOptimization, UnknownRecommendation
@@ -55,6 +55,13 @@ def optimizations(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @signed_in
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """What the list's filter finds, as CSV or with `?format=json`."""
+    return list_file(request, "optimizations", EXPORTED, exported(Filter.read(request.GET)))
+
+
+@require_safe
+@signed_in
 def learning_gains(request: HttpRequest) -> HttpResponse:
     """What learning gains, for the refresh."""
     return render(request, "optimizations/_gains.html", {"gains": read_learning_gains()})
@@ -78,14 +85,7 @@ def rewards_csv(request: HttpRequest, pk: int) -> HttpResponse:
     """The points of the page's chart, a row each."""
     found = _found(pk)
     chart = chart_of(found, read_comparisons([found.study_id]))
-    response = HttpResponse(
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="optimization-{pk}-rewards.csv"'},
-    )
-    writer = csv.writer(response)
-    writer.writerow(["at", *chart.columns])
-    writer.writerows([at.isoformat(), *values] for at, *values in chart.rows)
-    return response
+    return table_file(request, f"optimization-{pk}-rewards", ("at", *chart.columns), chart.rows)
 
 
 @require_safe

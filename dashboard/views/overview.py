@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,24 +13,27 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.charts import Chart, errors, golden_signals, latency, rate, saturated
+from dashboard.alert_rows import worst_open
+from dashboard.budget_chart import budget_chart
+from dashboard.charts import Chart
+from dashboard.comparing import Comparison, asked_comparison
 from dashboard.first_steps import any_operation_yet, read_first_steps
+from dashboard.latency_charts import bands
+from dashboard.mark_rows import MarkRow, rows_of
 from dashboard.status import read_status
-from dashboard.timerange import PRESET_WORDS, TimeRange, read_time_range
+from dashboard.timerange import TimeRange
+from dashboard.traffic_charts import Shown, errors, golden_signals, latency, rate, saturated
+from dashboard.views.asked_range import asked_range
+from dashboard.views.downloads import chart_file
 from dashboard.views.signed_in import signed_in
-from dashboard.words import BREAKER_STATES, Look
-from featurememory.observability.signals import (
-    Cardinality,
-    TransitionSeen,
-    read_cardinality,
-    read_saturation,
-    read_transitions,
-)
-from featurememory.observability.span import Span
+from featurememory.observability.error_budget import read_budget
+from featurememory.observability.marks import read_marks
+from featurememory.observability.signals import Cardinality, read_cardinality, read_saturation
 from featurememory.observability.traffic import SeriesFigures, Traffic, read_traffic
 
-SERIES_SHOWN = 50
+SERIES_SHOWN = 20
 CHANGES_SHOWN = 6
+ALERTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Signals:
 
     traffic: Traffic
     charts: tuple[Chart, ...]
-    changes: tuple[tuple[Look, TransitionSeen], ...]
+    changes: tuple[MarkRow, ...]
     cardinality: Cardinality
 
     @property
@@ -57,9 +60,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The whole page; the first steps while there is no operation."""
     now = timezone.now()
     status = read_status(now)
-    time_range = read_time_range(request.GET, now)
-    signals = _read_signals(time_range, now)
-    context = {"status": status, "time_range": time_range, "presets": PRESET_WORDS.items()}
+    time_range = asked_range(request, now)
+    comparison = asked_comparison(request.GET)
+    signals = _read_signals(time_range, comparison, now)
+    context = {"status": status, "time_range": time_range, "more": comparison.query, **_alerts()}
     if not signals.cardinality.series:
         steps = read_first_steps(request.build_absolute_uri(reverse("overview")).rstrip("/"), now)
         return render(request, "overview/first_steps.html", context | {"steps": steps})
@@ -70,7 +74,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @signed_in
 def overview_status(request: HttpRequest) -> HttpResponse:
     """What fires, for the refresh."""
-    return render(request, "overview/_status.html", {"status": read_status(timezone.now())})
+    return render(request, "overview/_status.html", {"status": read_status(timezone.now()), **_alerts()})
 
 
 @require_safe
@@ -78,8 +82,10 @@ def overview_status(request: HttpRequest) -> HttpResponse:
 def overview_signals(request: HttpRequest) -> HttpResponse:
     """Charts and tables, for the refresh."""
     now = timezone.now()
-    time_range = read_time_range(request.GET, now)
-    context = {"time_range": time_range, "signals": _read_signals(time_range, now)}
+    time_range = asked_range(request, now)
+    comparison = asked_comparison(request.GET)
+    signals = _read_signals(time_range, comparison, now)
+    context = {"time_range": time_range, "signals": signals, "more": comparison.query}
     return render(request, "overview/_signals.html", context)
 
 
@@ -97,35 +103,45 @@ def first_operation(request: HttpRequest) -> HttpResponse:
 def chart_csv(request: HttpRequest) -> HttpResponse:
     """`?signal=latency` and the page's range: the chart's points, a row each."""
     now = timezone.now()
-    time_range = read_time_range(request.GET, now)
+    time_range = asked_range(request, now)
     read = _CHARTS.get(request.GET.get("signal", ""))
     if read is None:
         raise Http404(f"There is no such signal; choose one of {', '.join(_CHARTS)}.")
-    chart = read(time_range.span, now)
-    name = f"{chart.key}-{time_range.span.start:%Y%m%dT%H%M}Z-{time_range.span.end:%Y%m%dT%H%M}Z.csv"
-    response = HttpResponse(
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    return chart_file(request, read(time_range, asked_comparison(request.GET), now), time_range)
+
+
+def _alerts() -> dict[str, Any]:
+    rows, more = worst_open(ALERTS_SHOWN)
+    return {"alerts": rows, "more_alerts": more}
+
+
+def _read_signals(time_range: TimeRange, comparison: Comparison, now: datetime) -> Signals:
+    """A score of queries at most, however much the range holds."""
+    shown = replace(_shown(time_range, comparison, now), marks=read_marks(time_range.span))
+    charts = (
+        *golden_signals(shown, read_saturation(time_range.span, now)),
+        bands(shown),
+        budget_chart(read_budget(now)),
     )
-    writer = csv.writer(response)
-    writer.writerow(["from", *chart.columns])
-    writer.writerows([at.isoformat(), *values] for at, *values in chart.rows)
-    return response
+    return Signals(shown.traffic, charts, rows_of(shown.marks[:CHANGES_SHOWN]), read_cardinality())
 
 
-def _read_signals(time_range: TimeRange, now: datetime) -> Signals:
-    """A dozen queries at most, however much the range holds."""
-    span = time_range.span
-    traffic, transitions = read_traffic(span), read_transitions(span)
-    charts = golden_signals(traffic, read_saturation(span, now), transitions, now)
-    changes = tuple((BREAKER_STATES[each.to_state], each) for each in transitions[:CHANGES_SHOWN])
-    return Signals(traffic, charts, changes, read_cardinality())
+def _shown(time_range: TimeRange, comparison: Comparison, now: datetime) -> Shown:
+    return Shown(
+        read_traffic(time_range.span),
+        now,
+        before=read_traffic(time_range.earlier(comparison.by)) if comparison.by else None,
+        ago=comparison.ago,
+        operations=reverse("operations"),
+    )
 
 
-_CHARTS: dict[str, Callable[[Span, datetime], Chart]] = {
-    "latency": lambda span, now: latency(read_traffic(span), ()),
-    "rate": lambda span, now: rate(read_traffic(span), (), now),
-    "errors": lambda span, now: errors(read_traffic(span), ()),
-    "saturation": lambda span, now: saturated(read_saturation(span, now), ()),
+_CHARTS: dict[str, Callable[[TimeRange, Comparison, datetime], Chart]] = {
+    "latency": lambda *asked: latency(_shown(*asked)),
+    "rate": lambda *asked: rate(_shown(*asked)),
+    "errors": lambda *asked: errors(_shown(*asked)),
+    "saturation": lambda time_range, _, now: saturated(read_saturation(time_range.span, now), ()),
+    "bands": lambda *asked: bands(_shown(*asked)),
+    "budget": lambda _time_range, _comparison, now: budget_chart(read_budget(now)),
 }
-"""Each signal's chart by itself, without the lines of breakers."""
+"""Each signal's chart by itself, without the lines of what changed."""

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -24,7 +25,7 @@ from featurememory.models import AuditEntry, FeatureSpace, Pattern
 from featurememory.models.pattern import PATTERNS_A_SPACE
 
 PERMISSION = "featurememory.operate_pattern"
-Answer = Callable[[HttpRequest, int], HttpResponse]
+Answer = Callable[[HttpRequest, int], HttpResponseBase]
 
 
 def act(view: Answer) -> Answer:

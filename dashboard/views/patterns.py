@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +12,7 @@ from django.views.decorators.http import condition, require_safe
 
 from dashboard.pattern_map import draw_map
 from dashboard.pattern_page import read_facts, read_neighbourhood, read_pattern
-from dashboard.pattern_rows import KINDS, ORDERS, Filter, list_patterns
+from dashboard.pattern_rows import EXPORTED, KINDS, ORDERS, Filter, exported, list_patterns
 from dashboard.pattern_spaces import (
     choose_space,
     patterns_of,
@@ -23,6 +22,7 @@ from dashboard.pattern_spaces import (
     warm_up_words,
     ways_to_send,
 )
+from dashboard.views.downloads import list_file, table_file
 from dashboard.views.signed_in import is_refresh, signed_in
 from featurememory.models import FeatureSpace
 
@@ -76,6 +76,15 @@ def _chosen(request: HttpRequest, spaces: list[FeatureSpace]) -> FeatureSpace | 
     return space
 
 
+@require_safe
+@signed_in
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """`?space=` and the list's filter: all that it finds, as CSV or with `?format=json`."""
+    space = _chosen(request, read_spaces())
+    rows = exported(space, Filter.read(request.GET)) if space else ()
+    return list_file(request, "patterns", EXPORTED, rows)
+
+
 def _map_tag(request: HttpRequest) -> str | None:
     """Changes with each change of the space or its patterns; one query."""
     spaces = FeatureSpace.objects.filter(name=_name(request), version__gt=0)
@@ -98,15 +107,8 @@ def pattern_map_csv(request: HttpRequest) -> HttpResponse:
     """`?space=`: all its patterns with their places on the map, a row each."""
     space = _calibrated(request)
     columns = ("id", "label", "pinned", "count", "spread", "x", "y", "first_seen", "last_seen")
-    response = HttpResponse(
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="patterns-{timezone.now():%Y%m%dT%H%M}Z.csv"'},
-    )
-    writer = csv.writer(response)
-    writer.writerow(columns)
-    for *values, first_seen, last_seen in patterns_of(space).values_list(*columns).iterator(2_000):
-        writer.writerow([*values, first_seen.isoformat(), last_seen.isoformat()])
-    return response
+    name = f"patterns-{timezone.now():%Y%m%dT%H%M}Z"
+    return table_file(request, name, columns, patterns_of(space).values_list(*columns).iterator(2_000))
 
 
 def _calibrated(request: HttpRequest) -> FeatureSpace:

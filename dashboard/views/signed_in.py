@@ -9,11 +9,12 @@ from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.views.decorators.cache import cache_control
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def signed_in(view: View[P]) -> View[P]:
@@ -21,7 +22,7 @@ def signed_in(view: View[P]) -> View[P]:
     guarded = cache_control(private=True, no_cache=True)(login_required(view))
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if is_refresh(request) and not request.user.is_authenticated:
             page = urlsplit(request.headers.get("HX-Current-URL", ""))
             back = urlencode({"next": f"{page.path}?{page.query}" if page.query else page.path})

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from featurememory.access import create_api_key
+from featurememory.access import TRUSTED_FOR_S
+from featurememory.accounts.keys import MAY_MAKE, MAY_REVOKE, SCOPE_WORDS, make_key, revoke_key
 from featurememory.admin.confirmation import confirm
 from featurememory.admin.records import RecordAdmin
-from featurememory.models import ApiKey, AuditEntry
-
-_SCOPE_WORDS = {
-    "ingest": "ingest: send operations",
-    "read": "read: read operations, breakers and metrics",
-    "control": "control: reset, force open, disable and release breakers",
-}
+from featurememory.audit import By
+from featurememory.circuit_breaker.operator_actions import ReasonForm
+from featurememory.errors import ConfigurationError
+from featurememory.models import ApiKey
 
 
-class NewKeyForm(forms.Form):
+class NewKeyForm(ReasonForm):
     """What a person says of a new key; the rest is drawn."""
 
     name = forms.CharField(max_length=100)
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, _SCOPE_WORDS[scope]) for scope in ApiKey.SCOPES],
+        choices=[(scope, f"{scope}: {words}") for scope, words in SCOPE_WORDS.items()],
         widget=forms.CheckboxSelectMultiple,
         initial=["ingest", "read"],
     )
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if ApiKey.objects.filter(name=name).exists():
-            raise forms.ValidationError("There is a key of this name; choose another.")
-        return name
+    field_order = ("name", "scopes", "reason")
 
 
 class ApiKeyAdmin(RecordAdmin):
@@ -47,15 +39,13 @@ class ApiKeyAdmin(RecordAdmin):
     search_fields = ("name", "prefix")
     fields = ("name", "prefix", "scope_list", "created_at", "last_used_at", "revoked_at")
     readonly_fields = ("scope_list",)
-    CREATE: ClassVar[str] = "featurememory.add_apikey"
-    REVOKE: ClassVar[str] = "featurememory.change_apikey"
 
     @admin.display(description="scopes")
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(self.CREATE)
+        return request.user.has_perm(MAY_MAKE)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Asks for name and scopes, then shows the key, which is kept nowhere: neither in session nor cookie."""
@@ -67,11 +57,16 @@ class ApiKeyAdmin(RecordAdmin):
             "opts": self.opts,
             "form": form,
         }
-        if not form.is_valid():
-            return TemplateResponse(request, "admin/featurememory/apikey/new.html", context)
-        with transaction.atomic():
-            row, key = create_api_key(form.cleaned_data["name"], form.cleaned_data["scopes"])
-            _audit(request, "api_key.create", row, after={"scopes": row.scopes})
+        row, key = None, ""
+        if form.is_valid():
+            try:
+                given = form.cleaned_data
+                row, key = make_key(given["name"], given["scopes"], _by(request, given))
+            except ConfigurationError as wrong:
+                form.add_error(wrong.data["field"], str(wrong))
+        if row is None:
+            status = 422 if form.errors else 200
+            return TemplateResponse(request, "admin/featurememory/apikey/new.html", context, status=status)
         shown = context | {"title": f"Key {row.name}", "row": row, "key": key}
         return TemplateResponse(request, "admin/featurememory/apikey/created.html", shown)
 
@@ -82,7 +77,7 @@ class ApiKeyAdmin(RecordAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        may_revoke = request.user.has_perm(self.REVOKE)
+        may_revoke = request.user.has_perm(MAY_REVOKE)
         return super().change_view(
             request, object_id, form_url, {"may_revoke": may_revoke} | (extra_context or {})
         )
@@ -95,19 +90,14 @@ class ApiKeyAdmin(RecordAdmin):
         """The confirmation page, and the end of the key."""
 
         def end(key: ApiKey, given: dict[str, Any]) -> str:
-            with transaction.atomic():
-                row = ApiKey.objects.select_for_update().get(pk=key.pk)
-                if row.revoked_at is None:
-                    row.revoked_at = timezone.now()
-                    row.save(update_fields=["revoked_at"])
-                    _audit(request, "api_key.revoke", row, **given)
-            return f"Key {key.name} was revoked; in a few seconds no process accepts it."
+            revoke_key(key.pk, _by(request, given))
+            return f"Key {key.name} was revoked; in {TRUSTED_FOR_S:.0f} seconds no process accepts it."
 
         return confirm(
             self,
             request,
             pk,
-            permission=self.REVOKE,
+            permission=MAY_REVOKE,
             title="Revoke",
             verb="Revoke",
             consequence="Whoever uses this key is turned away from now on, for good; a new key takes its place.",
@@ -115,10 +105,8 @@ class ApiKeyAdmin(RecordAdmin):
         )
 
 
-def _audit(request: HttpRequest, action: str, key: ApiKey, **fields: Any) -> None:
-    AuditEntry.objects.create(
-        at=timezone.now(), actor=request.user.get_username(), action=action, subject=key.name, **fields
-    )
+def _by(request: HttpRequest, given: dict[str, Any]) -> By:
+    return By(request.user.get_username(), given["reason"], timezone.now(), given["request_id"])
 
 
 class AuditEntryAdmin(RecordAdmin):

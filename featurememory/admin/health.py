@@ -28,3 +28,16 @@ class ProcessRecordAdmin(RecordAdmin):
     list_display = ("role", "host", "pid", "started_at", "seen_at", "restarts", "last_exit")
     list_filter = ("role",)
     ordering = ("-seen_at",)
+
+
+class ComponentStateAdmin(RecordAdmin):
+    list_display = ("name", "status", "since", "checked_at", "reason")
+    list_filter = ("status",)
+    sortable_by = ()
+
+
+class HealthTransitionAdmin(RecordAdmin):
+    list_display = ("at", "component", "before", "after", "reason")
+    list_filter = ("component", "after")
+    ordering = ("-id",)
+    sortable_by = ()

@@ -8,12 +8,28 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from featurememory import models
 from featurememory.admin.access import ApiKeyAdmin, AuditEntryAdmin
+from featurememory.admin.alerts import AlertAdmin, AlertEventAdmin, AlertRuleAdmin, AlertSilenceAdmin
+from featurememory.admin.annotations import AnnotationAdmin, SavedViewAdmin
 from featurememory.admin.breakers import BreakerAdmin, BreakerEventAdmin
-from featurememory.admin.health import HealthSnapshotAdmin, ProcessRecordAdmin
+from featurememory.admin.health import (
+    ComponentStateAdmin,
+    HealthSnapshotAdmin,
+    HealthTransitionAdmin,
+    ProcessRecordAdmin,
+)
+from featurememory.admin.jobs import JobAdmin, JobRunAdmin
+from featurememory.admin.notification import (
+    AlertChannelAdmin,
+    AlertDeliveryAdmin,
+    AlertGroupAdmin,
+    AlertHeartbeatAdmin,
+    AlertRouteAdmin,
+)
 from featurememory.admin.optimizations import (
     ArmAdmin,
     FeedbackAdmin,
@@ -24,7 +40,9 @@ from featurememory.admin.optimizations import (
     StudyAdmin,
 )
 from featurememory.admin.patterns import FeatureSpaceAdmin, PatternAdmin
+from featurememory.admin.resources import CleanupRunAdmin, ResourceSampleAdmin, ResourceSettingsAdmin
 from featurememory.admin.traffic import OperationAdmin, RollupAdmin, SeriesAdmin, SourceAdmin
+from featurememory.admin.validations import ValidationRecordAdmin, ValidationTallyAdmin
 
 
 class FeatureMemoryAdminSite(AdminSite):
@@ -41,6 +59,12 @@ class FeatureMemoryAdminSite(AdminSite):
         self.register(models.Source, SourceAdmin)
         self.register(models.Breaker, BreakerAdmin)
         self.register(models.BreakerEvent, BreakerEventAdmin)
+        self.register(models.AlertRule, AlertRuleAdmin)
+        self.register(models.Alert, AlertAdmin)
+        self.register(models.AlertEvent, AlertEventAdmin)
+        self.register(models.AlertSilence, AlertSilenceAdmin)
+        self.register(models.Annotation, AnnotationAdmin)
+        self.register(models.SavedView, SavedViewAdmin)
         self.register(models.FeatureSpace, FeatureSpaceAdmin)
         self.register(models.Pattern, PatternAdmin)
         self.register(models.Study, StudyAdmin)
@@ -50,10 +74,28 @@ class FeatureMemoryAdminSite(AdminSite):
         self.register(models.Recommendation, RecommendationAdmin)
         self.register(models.Feedback, FeedbackAdmin)
         self.register(models.LearningSettings, LearningSettingsAdmin)
+        self.register(models.ValidationRecord, ValidationRecordAdmin)
+        self.register(models.ValidationTally, ValidationTallyAdmin)
         self.register(models.HealthSnapshot, HealthSnapshotAdmin)
+        self.register(models.ComponentState, ComponentStateAdmin)
+        self.register(models.HealthTransition, HealthTransitionAdmin)
         self.register(models.ProcessRecord, ProcessRecordAdmin)
+        self.register(models.ResourceSettings, ResourceSettingsAdmin)
+        self.register(models.ResourceSample, ResourceSampleAdmin)
+        self.register(models.CleanupRun, CleanupRunAdmin)
+        self.register(models.Job, JobAdmin)
+        self.register(models.JobRun, JobRunAdmin)
+        self.register(models.AlertChannel, AlertChannelAdmin)
+        self.register(models.AlertRoute, AlertRouteAdmin)
+        self.register(models.AlertGroup, AlertGroupAdmin)
+        self.register(models.AlertDelivery, AlertDeliveryAdmin)
+        self.register(models.AlertHeartbeat, AlertHeartbeatAdmin)
         self.register(models.ApiKey, ApiKeyAdmin)
         self.register(models.AuditEntry, AuditEntryAdmin)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """There is one page to change it, which ends the other sessions too."""
+        return redirect("account-password")
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """There is one page to sign in; who is signed in and may not see the admin is told so."""

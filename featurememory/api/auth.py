@@ -43,6 +43,22 @@ class ScopedKey(AuthBase):
         return allow(KEYS.caller(request.headers.get("Authorization", "")), self.scope)
 
 
+class AnyScopedKey(AuthBase):
+    """Passes requests whose bearer key has one of the scopes."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, *scopes: str) -> None:
+        super().__init__()
+        self.scopes = scopes
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = KEYS.caller(request.headers.get("Authorization", ""))
+        held = [scope for scope in self.scopes if caller is not None and scope in caller.scopes]
+        return allow(caller, held[0] if held else self.scopes[0])
+
+
 def actor_of(request: HttpRequest) -> str:
     """How the request's key is named in audit rows."""
     caller: Caller = request.auth  # type: ignore[attr-defined]

@@ -8,8 +8,9 @@ path (serving/router.py), which waits without a thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from time import time
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from featurememory.access import KEYS
 from featurememory.api.auth import allow
 from featurememory.api.problems import ProblemError
+from featurememory.errors import ResourceConstraintError
 from featurememory.ingestion.bodies import (
     BodyTooLarge,
     TooManyValues,
@@ -27,11 +29,15 @@ from featurememory.ingestion.bodies import (
     decoded_body,
     plain_size,
 )
-from featurememory.ingestion.operations import MalformedBatch
+from featurememory.ingestion.failures import subject_of_operation
+from featurememory.ingestion.operations import Decoded, MalformedBatch, Operation, judged
 from featurememory.ingestion.receive import BatchAnswer, intake
 from featurememory.ingestion.room import BODIES, NoRoom, Room
 from featurememory.ingestion.transaction import Submission, Written
 from featurememory.ingestion.writer import QueueFull, StorageFailed, WriterStopped
+from featurememory.integration.server_errors import ERRORS
+from featurememory.validation.passes import PASSES
+from featurememory.validation.results import Judged, Subject
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +53,8 @@ class RawRequest:
     content_encoding: str
     body: bytes
     room: Room
+    key: str = ""
+    """The caller's name."""
 
     @property
     def plain_size(self) -> int:
@@ -100,12 +108,18 @@ class OperationsEndpoint:
 
     def steps(self, request: RawRequest) -> Steps:
         body = request.plain_json()
-        decoded = intake().decode_operations(body)
+        try:
+            decoded = intake().decode_operations(body)
+        except MalformedBatch as wrong:
+            yield Submission((), refused=[judged(wrong.errors, request.key, Subject())])
+            raise
+        sender, refused = decoded.sender, _refused(decoded, request.key)
         written = Written(0, 0)
-        if decoded.operations or decoded.sender:
-            written = yield Submission(decoded.operations, decoded.sender, len(body))
+        if decoded.operations or sender or refused:
+            written = yield Submission(decoded.operations, sender, len(body), refused, request.key)
+            count_passes(decoded.operations, sender.instance if sender else "", request.key)
         answer = BatchAnswer(
-            accepted=written.accepted, duplicates=written.duplicates, rejected=decoded.rejected
+            accepted=written.accepted, duplicates=written.duplicates, rejected=[*decoded.rejected]
         )
         if answer.rejected and not decoded.operations:
             raise ProblemError(
@@ -122,6 +136,19 @@ class OperationsEndpoint:
 
 
 OPERATIONS = OperationsEndpoint()
+
+
+def _refused(decoded: Decoded, key: str) -> list[Judged]:
+    source = decoded.sender.instance if decoded.sender else ""
+    return [judged(each.errors, source or each.instance or key, each.subject) for each in decoded.rejected]
+
+
+def count_passes(operations: Sequence[Operation], instance: str, key: str) -> None:
+    """They were valid, and are on disk. All count for the sender, or else for whom the first names."""
+    if operations:
+        first = operations[0]
+        source = instance or first.instance or key
+        PASSES.add("operation", source, len(operations), subject_of_operation(first), time())
 
 
 def as_problem(failure: Exception) -> ProblemError:
@@ -144,6 +171,10 @@ def as_problem(failure: Exception) -> ProblemError:
         case NoRoom():
             detail = f"More large bodies arrive at a time than are taken. {_AGAIN}"
             return ProblemError(503, "no_room", "Busy", detail, retry_after_s=failure.retry_after_s)
+        case ResourceConstraintError():
+            ERRORS.handle(failure)
+            detail = f"{failure} {_AGAIN}"
+            return ProblemError(503, failure.code, "There is no room", detail, retry_after_s=5)
         case WriterStopped():
             return ProblemError(
                 503, "stopping", "Stopping", f"The server is stopping. {_AGAIN}", retry_after_s=1
@@ -156,7 +187,7 @@ def as_problem(failure: Exception) -> ProblemError:
             detail = "The database does not answer; come back later."
             return ProblemError(503, "database", "No database", detail, retry_after_s=5)
         case _:
-            logger.error("taking in failed", exc_info=failure)
+            ERRORS.handle(failure, "taking in")
             detail = "The server failed on this request; its log says more."
             return ProblemError(500, "internal", "Internal error", detail)
 
@@ -177,8 +208,8 @@ def django_view(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
                 room=room,
             )
             try:
-                allow(KEYS.caller(raw.authorization), SCOPE)
-                answer = _drive(endpoint.steps(raw))
+                caller = allow(KEYS.caller(raw.authorization), SCOPE)
+                answer = _drive(endpoint.steps(replace(raw, key=caller.actor)))
             except Exception as failure:
                 answer = endpoint.refuse(as_problem(failure), raw)
         return HttpResponse(answer.body, status=answer.status, headers=answer.headers)

@@ -20,7 +20,7 @@ from featurememory.api.problems import Problem, ProblemError
 from featurememory.ingestion.operations import FieldError, Moment, OperationBatch, StorableText
 from featurememory.ingestion.receive import BatchAnswer
 from featurememory.models import Operation
-from featurememory.observability.operations import find_operations
+from featurememory.observability.operation_search import LOOKED_THROUGH, Search, search_operations
 from featurememory.optimization.feedback import take_feedback
 
 router = Router()
@@ -63,12 +63,19 @@ class OperationSearch(Schema):
     until: Moment | None = Field(None, description="Started before.")
     operation_type: StorableText | None = None
     model: StorableText | None = None
-    outcome: Operation.Outcome | None = None
+    outcome: Literal["success", "error", "timeout", "cancelled", "rejected", "failed"] | None = Field(
+        None, description="`failed`: any but `success`."
+    )
     breaker: StorableText | None = Field(
         None, description="Also `operation_type:model` where the caller chose none."
     )
     trace_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     pattern: Annotated[int, Field(ge=0, le=2**62)] | None = None
+    instance: StorableText | None = Field(None, description="The process that ran it.")
+    error_type: StorableText | None = None
+    min_duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="It took at least so long."
+    )
     cursor: str | None = None
     limit: int = Field(50, ge=1, le=500)
 
@@ -97,15 +104,15 @@ def post_operations(request: HttpRequest) -> HttpResponse:
 @router.get(
     "", auth=ScopedKey("read"), response={200: OperationPage, 401: Problem, 403: Problem, 422: Problem},
     summary="Find operations",
+    description="The newest first. `next_cursor` leads to the next page; it is null on the last. Conditions that no "
+    f"index serves are looked for among {LOOKED_THROUGH:,} operations at a time: a page may then hold fewer than "
+    "`limit`, or none, and still have a `next_cursor`.",
 )  # fmt: skip
 def list_operations(request: HttpRequest, search: Query[OperationSearch]) -> dict[str, Any]:
-    """The newest first. `next_cursor` leads to the next page; it is null on the last."""
-    wanted = search.dict(exclude={"cursor", "limit"})
+    given = search.dict(exclude={"cursor", "limit", "min_duration_ms"})
     before = None if search.cursor is None else _position(search.cursor)
-    rows = list(find_operations(**wanted, before=before, count=search.limit + 1))
-    more = len(rows) > search.limit
-    page = rows[: search.limit]
-    return {"items": page, "next_cursor": _cursor(page[-1]) if more else None}
+    found = search_operations(Search(**given, min_ms=search.min_duration_ms, before=before), search.limit)
+    return {"items": found.rows, "next_cursor": None if found.next is None else _cursor(*found.next)}
 
 
 @router.get(
@@ -156,8 +163,8 @@ def post_feedback(request: HttpRequest, operation_id: UUID, body: FeedbackBody) 
     return {"operation": heard.operation, "taught": heard.taught}
 
 
-def _cursor(last: Operation) -> str:
-    return urlsafe_b64encode(f"{last.started_at.isoformat()} {last.seq}".encode()).decode()
+def _cursor(started_at: datetime, seq: int) -> str:
+    return urlsafe_b64encode(f"{started_at.isoformat()} {seq}".encode()).decode()
 
 
 def _position(cursor: str) -> tuple[datetime, int]:

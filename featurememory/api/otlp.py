@@ -17,15 +17,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from featurememory.api.intake import Answer, RawRequest, Steps
+from featurememory.api.intake import Answer, RawRequest, Steps, count_passes
 from featurememory.api.problems import ProblemError
-from featurememory.ingestion.operations import MAX_OPERATIONS
+from featurememory.ingestion.operations import MAX_OPERATIONS, Operation
 from featurememory.ingestion.otlp.export import Export, MalformedExport, TooManySpans
 from featurememory.ingestion.otlp.from_json import json_export
 from featurememory.ingestion.otlp.from_protobuf import protobuf_export
 from featurememory.ingestion.otlp.translation import Tally, operations_in
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.transaction import Submission
+from featurememory.validation.results import Judged
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -45,8 +46,11 @@ class TracesEndpoint:
         tally = Tally()
         keep_content = settings.CONFIGURATION.otlp_content
         found = operations_in(export, tally, datetime.now(UTC), intake().max_age, keep_content=keep_content)
-        while operations := list(islice(found, MAX_OPERATIONS)):
-            yield Submission(operations, size=share * len(operations))
+        while part := list(islice(found, MAX_OPERATIONS)):
+            operations = [each for each in part if isinstance(each, Operation)]
+            refused = [_from(request.key, each) for each in part if isinstance(each, Judged)]
+            yield Submission(operations, size=share * len(part), refused=refused, key=request.key)
+            count_passes(operations, "", request.key)
         intake().skipped_spans += tally.skipped
         return _answer(tally, is_json=is_json)
 
@@ -65,6 +69,10 @@ class TracesEndpoint:
 
 
 TRACES = TracesEndpoint()
+
+
+def _from(key: str, refused: Judged) -> Judged:
+    return refused if refused.source else refused._replace(source=key)
 
 
 def _is_json(content_type: str) -> bool:

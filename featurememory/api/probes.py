@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
@@ -25,12 +25,34 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ready"})
 
 
+class Migrations:
+    """Whether the database has today's tables. Once it has them they stay: only a no is asked again, because the
+    answer takes as long as a hundred small queries."""
+
+    def __init__(self) -> None:
+        self._are_applied = False
+
+    def are_applied(self) -> bool:
+        """DatabaseError where the database does not answer."""
+        if not self._are_applied:
+            executor = MigrationExecutor(connection)
+            self._are_applied = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return self._are_applied
+
+    def forget(self) -> None:
+        self._are_applied = False
+
+
+MIGRATIONS = Migrations()
+
+
 def _database_trouble() -> str:
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if not MIGRATIONS.are_applied():
             return "the database waits for `manage.py migrate`"
-    except DatabaseError:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, InterfaceError):
         return "the database does not answer"
     return ""
 
@@ -39,5 +61,7 @@ def _writer_trouble() -> str:
     current = open_intake()
     if current is None:
         return ""
+    if not current.writer.is_running:
+        return "the ingestion writer has ended"
     report = current.writer.report()
     return "the ingestion queue is full" if report.queue_depth >= report.queue_limit else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
@@ -17,6 +16,8 @@ from ninja.errors import HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 from pydantic import BaseModel
 
+from featurememory.alerts.errors import AlertNotOpen, RuleMoved, UnknownAlert, UnknownRule, UnknownSilence
+from featurememory.api.recording import count_pass, record_refusal
 from featurememory.circuit_breaker.commands import EpochPassed
 from featurememory.circuit_breaker.storage import UnknownBreaker
 from featurememory.core.errors import UnknownPattern, UnknownSpace
@@ -27,6 +28,8 @@ from featurememory.errors import (
     ValidationError,
 )
 from featurememory.ingestion.operations import FIELD_ADVICE, FieldError, printable
+from featurememory.integration.server_errors import ERRORS
+from featurememory.observability.annotations import UnknownAnnotation
 from featurememory.optimization.errors import (
     FeedbackRefused,
     UnknownOperation,
@@ -34,8 +37,8 @@ from featurememory.optimization.errors import (
     UnknownRecommendation,
     UnknownStudy,
 )
-
-logger = logging.getLogger(__name__)
+from featurememory.scheduling.requests import BrokerAway, UnknownJob
+from featurememory.validation.manager import UnknownValidator
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -87,6 +90,7 @@ def register(api: NinjaAPI) -> None:
         ValidationError: _invalid,
         ConfigurationError: _wrong_setting,
         EpochPassed: _epoch_passed,
+        UnknownValidator: _unknown,
         UnknownBreaker: _unknown,
         UnknownSpace: _unknown,
         UnknownPattern: _unknown,
@@ -94,6 +98,14 @@ def register(api: NinjaAPI) -> None:
         UnknownRecommendation: _unknown,
         UnknownStudy: _unknown,
         UnknownOperation: _unknown,
+        UnknownJob: _unknown,
+        UnknownAlert: _unknown,
+        UnknownSilence: _unknown,
+        UnknownAnnotation: _unknown,
+        UnknownRule: _unknown,
+        AlertNotOpen: _out_of_step,
+        RuleMoved: _out_of_step,
+        BrokerAway: _broker_away,
         FeedbackRefused: _refused_feedback,
         ResourceConstraintError: _no_room,
         Http404: _not_found,
@@ -125,6 +137,7 @@ def refusing_with_problems(view: Callable[..., HttpResponse]) -> Callable[..., H
         except Http404:
             return nothing_here(request)
         if not isinstance(answer, HttpResponseNotAllowed):
+            count_pass(request, answer.status_code)
             return answer
         allowed = ", ".join(sorted(answer["Allow"].split(", ")))
         detail = f"{request.method} cannot be used here; use {allowed}."
@@ -136,6 +149,8 @@ def refusing_with_problems(view: Callable[..., HttpResponse]) -> Callable[..., H
 
 
 def _respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:
+    whole = FieldError(field="body", code=problem.code, message=problem.detail)
+    record_refusal(request, problem.status, problem.errors or [whole])
     return respond(problem)
 
 
@@ -149,8 +164,10 @@ def _wrong_input(request: HttpRequest, wrong: NinjaValidationError) -> HttpRespo
         for error in wrong.errors
     ]
     names = ", ".join(error.field for error in errors)
+    invalid = ValidationError(f"Wrong: {names}.", [error.model_dump() for error in errors])
+    ERRORS.handle(invalid, request)
     return _respond(
-        request, ProblemError(422, "invalid", "The request has wrong values", f"Wrong: {names}.", errors)
+        request, ProblemError(422, "invalid", "The request has wrong values", str(invalid), errors)
     )
 
 
@@ -161,6 +178,7 @@ def _field(place: Sequence[object]) -> str:
 
 
 def _invalid(request: HttpRequest, wrong: ValidationError) -> HttpResponse:
+    ERRORS.handle(wrong, request)
     errors = [FieldError.model_validate(error) for error in wrong.errors]
     return _respond(
         request, ProblemError(422, wrong.code, "The request has wrong values", str(wrong), errors)
@@ -168,6 +186,7 @@ def _invalid(request: HttpRequest, wrong: ValidationError) -> HttpResponse:
 
 
 def _wrong_setting(request: HttpRequest, wrong: ConfigurationError) -> HttpResponse:
+    ERRORS.handle(wrong, request)
     error = FieldError(field=f"config.{wrong.data['field']}", code=wrong.code, message=str(wrong))
     return _respond(
         request, ProblemError(422, wrong.code, "The settings do not go together", str(wrong), errors=[error])
@@ -182,11 +201,23 @@ def _unknown(request: HttpRequest, unknown: FeatureMemoryError) -> HttpResponse:
     return _respond(request, ProblemError(404, unknown.code, "Not found", str(unknown)))
 
 
+def _out_of_step(request: HttpRequest, passed: FeatureMemoryError) -> HttpResponse:
+    return _respond(
+        request, ProblemError(409, passed.code, "It is not as the request takes it to be", str(passed))
+    )
+
+
+def _broker_away(request: HttpRequest, away: BrokerAway) -> HttpResponse:
+    problem = ProblemError(503, away.code, "The worker cannot be reached", str(away), retry_after_s=10)
+    return _respond(request, problem)
+
+
 def _refused_feedback(request: HttpRequest, refused: FeedbackRefused) -> HttpResponse:
     return _respond(request, ProblemError(409, refused.code, "The feedback cannot be taken", str(refused)))
 
 
 def _no_room(request: HttpRequest, full: ResourceConstraintError) -> HttpResponse:
+    ERRORS.handle(full, request)
     return _respond(request, ProblemError(409, full.code, "There is no room", str(full)))
 
 
@@ -201,6 +232,6 @@ def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 def _unforeseen(request: HttpRequest, failure: Exception) -> HttpResponse:
-    logger.error("%s %s failed", request.method, request.path, exc_info=failure)
+    ERRORS.handle(failure, f"{request.method} {request.path}")
     detail = "The server failed on this request; its log says more."
     return _respond(request, ProblemError(500, "internal", "Internal error", detail))

@@ -39,6 +39,9 @@ from featurememory.core.storage import (
 )
 from featurememory.errors import ResourceConstraintError, ValidationError
 from featurememory.models import FeatureSpace, WarmUpVector
+from featurememory.observability.latency import RECOGNITION
+from featurememory.resource_management.configuration import limits
+from featurememory.validation.results import Finding, error, findings_of
 
 _EVICTED_AT_ONCE = 0.01
 
@@ -51,6 +54,8 @@ class Learned(NamedTuple):
     """What it was like before it was learned."""
     pattern: int | None = None
     """None also where it had to make room at once."""
+    fault: Finding | None = None
+    """Why its space refuses it, where it does."""
 
 
 class Confirmed(NamedTuple):
@@ -89,7 +94,7 @@ class SpaceRegistry:
         if not row.version:
             return None
         known = self._of(name)
-        with known.lock:
+        with RECOGNITION.timing(), known.lock:
             return known.caught_up(row).look_up(features)
 
     def confirm(
@@ -134,7 +139,11 @@ class SpaceRegistry:
         try:
             with transaction.atomic():
                 row = FeatureSpace.objects.defer("calibration").filter(name=name).first()
-                features = checked_features(values, row.dimension if row else None)
+                features = (
+                    checked_features(values, row.dimension)
+                    if row
+                    else checked_features(values, max_dimensions=limits().constraints.max_pattern_size)
+                )
                 (learned,) = self.learn([(name, vector_to_bytes(features))], now)
                 if row is None and not FeatureSpace.objects.filter(name=name).exists():
                     raise _full(name, self._max_spaces)
@@ -158,13 +167,40 @@ class SpaceRegistry:
         for name in sorted(by_space):  # in one order everywhere, so that no two processes wait for each other
             places = by_space[name]
             row = lock_space(name)
-            if row is not None:
-                vectors = _comparable(row, [told[place][1] for place in places])
-                for place, result in zip(places, self._learn_in(row, vectors, now, gone), strict=True):
-                    learned[place] = result
+            if row is None:
+                for place in places:
+                    learned[place] = Learned(fault=_not_made(dimensions[name], self._max_spaces))
+            else:
+                judged = _judged(row, [told[place][1] for place in places])
+                vectors = [None if isinstance(each, Finding) else each for each in judged]
+                results = self._learn_in(row, vectors, now, gone)
+                for place, each, result in zip(places, judged, results, strict=True):
+                    learned[place] = Learned(fault=each) if isinstance(each, Finding) else result
         if gone and self._heirs is not None:
             self._heirs.leave(gone, now)
         return [each._replace(pattern=None) if each.pattern in gone else each for each in learned]
+
+    def make_room(self, name: str, count: int, now: datetime) -> int:
+        """Lets go of the `count` patterns of a space that would be missed least, as many as are not pinned, in a
+        transaction of its own; how many went. What they taught goes to the heirs."""
+        try:
+            with transaction.atomic():
+                row = lock_space(name)
+                if row is None or not row.version:
+                    return 0
+                known = self._of(name)
+                with known.lock:
+                    gone = self._let_go(known.caught_up(row, now_and_then=True), count)
+                    row.revision += 1
+                    remove_patterns(row, gone)
+                    row.save(update_fields=["revision", "removed_in"])
+                    known.revision = row.revision
+                if gone and self._heirs is not None:
+                    self._heirs.leave(gone, now)
+        except BaseException:
+            self.forget([name])
+            raise
+        return len(gone)
 
     def forget(self, names: Iterable[str]) -> None:
         """After a transaction that learned in these spaces was rolled back: they have seen what never happened."""
@@ -206,11 +242,12 @@ class SpaceRegistry:
         if len(recognizer) <= self._max_patterns:
             return set()
         excess = len(recognizer) - self._max_patterns
+        return self._let_go(recognizer, excess + int(self._max_patterns * _EVICTED_AT_ONCE))
+
+    def _let_go(self, recognizer: Recognizer, count: int) -> set[int]:
         gains = self._heirs.gains(recognizer.patterns.keys()) if self._heirs else {}
         typical = sum(gains.values()) / len(gains) if gains else 1.0
-        gone = recognizer.least_useful(
-            excess + int(self._max_patterns * _EVICTED_AT_ONCE), dict(gains), typical
-        )
+        gone = recognizer.least_useful(count, dict(gains), typical)
         return {recognizer.forget(id).id for id in gone}
 
 
@@ -260,13 +297,22 @@ class _KnownSpace:
         return self._plane
 
 
-def _comparable(row: FeatureSpace, vectors: Sequence[bytes]) -> list[Vector | None]:
-    """Each vector of the space's dimension that has a direction; the others are counted."""
-    expected = row.dimension * STORED.itemsize
-    fit = [vector_from_bytes(each) if len(each) == expected and any(each) else None for each in vectors]
-    if refused := sum(each is None for each in fit):
+def _judged(row: FeatureSpace, vectors: Sequence[bytes]) -> list[Vector | Finding]:
+    """Each vector of the space's dimension that has a direction; of the others what is wrong with them. They are
+    counted."""
+    judged = [_comparable(row, vector_from_bytes(each)) for each in vectors]
+    if refused := sum(isinstance(each, Finding) for each in judged):
         count_refused(row.name, refused)
-    return fit
+    return judged
+
+
+def _comparable(row: FeatureSpace, vector: Vector) -> Vector | Finding:
+    if len(vector) == row.dimension and vector.any():
+        return vector
+    try:
+        return checked_features(vector, row.dimension)
+    except ValidationError as wrong:
+        return findings_of(wrong, {"features": vector.tolist()})[0]
 
 
 def _warmed_up(row: FeatureSpace, vectors: Sequence[Vector]) -> list[Vector]:
@@ -295,6 +341,16 @@ def _nothing_to_confirm() -> ValidationError:
     return ValidationError(
         "There is no match to confirm.", [{"field": "features", "code": "novel", "message": message}]
     )
+
+
+def _not_made(dimension: int, max_spaces: int) -> Finding:
+    """Why there is no such space."""
+    longest = limits().constraints.max_pattern_size
+    if dimension > longest:
+        message = f"has {dimension:,} numbers, more than max_pattern_size = {longest:,}: reduce the embedding"
+        return error("too_long", "features", message)
+    message = f"would be one more than {max_spaces} spaces: use one that is there, or raise FEATUREMEMORY_MAX_SPACES"
+    return error("no_room", "space", message)
 
 
 def _full(name: str, limit: int) -> ResourceConstraintError:

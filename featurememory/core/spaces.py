@@ -47,6 +47,12 @@ class Space:
     def dimension(self) -> int:
         return int(self.knots.shape[1])
 
+    @property
+    def typical_norm(self) -> float:
+        """The length, as a root mean square, of vectors that are distributed as the warm-up's were."""
+        shares = np.exp(-(SCORES.astype(np.float64) ** 2) / 2)
+        return float(np.sqrt((shares / shares.sum()) @ np.square(self.knots, dtype=np.float64).sum(axis=1)))
+
     def normalise(self, vector: Vector) -> Vector:
         """The unit vector, shape (dimension,), by which `vector` is compared."""
         unit: Vector = self.normalise_all(vector[np.newaxis])[0]

@@ -16,6 +16,7 @@ from featurememory.core.spaces import vector_from_bytes, vector_to_bytes
 from featurememory.exclusion import Lock, be_alone_with
 from featurememory.models import Confirmation, FeatureSpace, Pattern, PatternMap
 from featurememory.models.pattern import PATTERNS_A_SPACE
+from featurememory.resource_management.configuration import limits
 
 _LEARNED = ["centroid", "count", "spread", "x", "y", "visits", "seen_at", "last_seen", "revision"]
 
@@ -34,11 +35,13 @@ def lock_space(name: str) -> FeatureSpace | None:
 
 
 def make_missing_spaces(dimensions: Mapping[str, int], limit: int, now: datetime) -> None:
-    """Those of the named spaces that there are not yet, while there are fewer than `limit`; before any space's row is
-    locked, so that no two processes can wait for each other."""
+    """Those of the named spaces that there are not yet, while there are fewer than `limit`, and whose vectors are not
+    too long; before any space's row is locked, so that no two processes can wait for each other."""
     missing = dimensions.keys() - _names(dimensions)
     if not missing:
         return
+    longest = limits().constraints.max_pattern_size
+    missing = {name for name in missing if dimensions[name] <= longest}
     be_alone_with(Lock.SPACES)
     missing -= _names(missing)  # by another process meanwhile
     room = max(0, limit - FeatureSpace.objects.count())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -28,6 +28,8 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, from_json
+
+from featurememory.validation.results import Finding, Judged, Subject, ValidationResult, summary
 
 MAX_OPERATIONS = 1_000
 MAX_OBJECT_BYTES = 16_384
@@ -200,6 +202,12 @@ class FieldError(BaseModel):
     message: str
 
 
+class SeenError(FieldError):
+    """With the offending value in brief: it is kept, not sent back."""
+
+    value: str = ""
+
+
 class Rejection(BaseModel):
     """One refused operation of a batch."""
 
@@ -208,12 +216,33 @@ class Rejection(BaseModel):
     errors: list[FieldError]
 
 
+class Refused(Rejection):
+    """With what it says of itself: that is kept, not sent back."""
+
+    instance: str = ""
+    subject: Subject = Subject()
+
+
+def as_finding(error: FieldError) -> Finding:
+    """As it is kept."""
+    value = error.value if isinstance(error, SeenError) else ""
+    return Finding(error.code, error.field, error.message, "error", value)
+
+
+def judged(
+    errors: Sequence[FieldError], source: str, subject: Subject, validator: str = "operation"
+) -> Judged:
+    """A refusal as it is kept; `source` is who sent what was refused."""
+    found = ValidationResult.of(map(as_finding, errors), {"checked": "what is taken in"})
+    return Judged(validator, source, subject, found)
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A batch taken apart: what may be stored, and what was refused."""
 
     operations: list[Operation]
-    rejected: list[Rejection]
+    rejected: list[Refused]
     sender: Sender | None
 
 
@@ -256,7 +285,15 @@ def judge_times(
         if error is None:
             decoded.operations.append(operation)
         else:
-            decoded.rejected.append(Rejection(index=index, id=str(operation.id), errors=[error]))
+            decoded.rejected.append(
+                Refused(
+                    index=index,
+                    id=str(operation.id),
+                    errors=[error],
+                    instance=operation.instance,
+                    subject=Subject(operation.operation_type, operation.model, operation.space),
+                )
+            )
     return decoded
 
 
@@ -273,14 +310,26 @@ def check_operation(value: object, now: datetime, max_age: timedelta) -> Operati
 def field_errors(wrong: ValidationError, prefix: str = "") -> list[FieldError]:
     """Pydantic's findings in our words, at most ten."""
     errors = [
-        FieldError(
+        SeenError(
             field=prefix + ".".join(printable(str(part)) for part in error["loc"]) or "operation",
             code=error["type"],
             message=FIELD_ADVICE.get(error["type"], error["msg"]),
+            value="" if error["type"] == "missing" else summary(error["input"]),
         )
-        for error in wrong.errors(include_url=False, include_context=False, include_input=False)
+        for error in wrong.errors(include_url=False, include_context=False)[:_SHOWN_ERRORS]
     ]
-    return errors[:_SHOWN_ERRORS]
+    return list(errors)
+
+
+def said_of(item: object, name: str) -> str:
+    """A text that a refused operation says of itself, empty where it says none."""
+    given = item.get(name) if isinstance(item, dict) else None
+    return printable(given) if isinstance(given, str) else ""
+
+
+def subject_of(item: object) -> Subject:
+    """What a refused operation belongs to, by its own word."""
+    return Subject(said_of(item, "operation_type"), said_of(item, "model"), said_of(item, "space"))
 
 
 FIELD_ADVICE = {
@@ -292,14 +341,15 @@ FIELD_ADVICE = {
 
 
 def _time_error(started_at: datetime, now: datetime, max_age: timedelta) -> FieldError | None:
+    seen = started_at.isoformat()
     if started_at > now + MAX_AHEAD:
         message = (
             f"lies more than {MAX_AHEAD.seconds // 60} minutes ahead of the server's clock ({now:%FT%TZ})"
         )
-        return FieldError(field="started_at", code="in_the_future", message=message)
+        return SeenError(field="started_at", code="in_the_future", message=message, value=seen)
     if started_at < now - max_age:
         message = f"is older than the {max_age.days} days that are taken in (FEATUREMEMORY_MAX_AGE_DAYS)"
-        return FieldError(field="started_at", code="too_old", message=message)
+        return SeenError(field="started_at", code="too_old", message=message, value=seen)
     return None
 
 
@@ -311,9 +361,14 @@ def _decode_one_by_one(body: bytes, now: datetime, max_age: timedelta) -> Decode
         if isinstance(judged, Operation):
             decoded.operations.append(judged)
         else:
-            given = item.get("id") if isinstance(item, dict) else None
-            identity = printable(given) if isinstance(given, str) else None
-            decoded.rejected.append(Rejection(index=index, id=identity, errors=judged))
+            refused = Refused(
+                index=index,
+                id=said_of(item, "id") or None,
+                errors=judged,
+                instance=said_of(item, "instance"),
+                subject=subject_of(item),
+            )
+            decoded.rejected.append(refused)
     return decoded
 
 

@@ -47,7 +47,7 @@ class Bodies:
             with self._lock:
                 self.taken -= room.taken
             if room.taken >= _LARGE:
-                _give_back()
+                trim_memory()
 
     def take(self, room: Room, size: int) -> None:
         with self._lock:
@@ -57,7 +57,8 @@ class Bodies:
             room.taken += size
 
 
-def _give_back() -> None:
+def trim_memory() -> None:
+    """Has the allocator hand back what it keeps for later."""
     if _trim is not None:
         _trim(0)
 

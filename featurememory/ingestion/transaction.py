@@ -16,6 +16,7 @@ from django.db.models.functions import Greatest
 from featurememory.circuit_breaker import default_breaker_name, kind_of
 from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.circuit_breaker.permits import read_permit
+from featurememory.ingestion.failures import count_fits, failures_of
 from featurememory.ingestion.inserts import insert_operations, set_patterns
 from featurememory.ingestion.operations import Operation, Sender
 from featurememory.ingestion.series import ResolvedSeries, SeriesKey, SeriesRegistry
@@ -26,6 +27,8 @@ from featurememory.optimization.registry import StudyRegistry
 from featurememory.optimization.registry import studies as studies_of_process
 from featurememory.optimization.storage import lock_studies
 from featurememory.optimization.teaching import LocalChoice, Told, learn_from
+from featurememory.validation.results import Judged
+from featurememory.validation.storage import record_failures
 
 if TYPE_CHECKING:
     from featurememory.core.registry import Learned, SpaceRegistry
@@ -42,6 +45,15 @@ class Submission:
     sender: Sender | None = None
     size: int = 0
     """Bytes of the body, unzipped."""
+    refused: Sequence[Judged] = ()
+    """What else the request held: it is kept that, and why, it was refused."""
+    key: str = ""
+    """Who sent it, where neither sender nor operation says so."""
+
+    @property
+    def items(self) -> int:
+        """What there is to store."""
+        return len(self.operations) + len(self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +79,22 @@ class GroupTransaction:
         self._fleet = fleet
         self._spaces = spaces
         self._learning: set[str] = set()
+        self._fits: list[Operation] = []
         self._studies = studies or studies_of_process()
 
     def store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         """What each submission added. On return it is committed; an exception means nothing is."""
-        self._learning = set()
+        self._learning, self._fits = set(), []
         try:
-            return self._store(submissions, now)
+            written = self._store(submissions, now)
         except BaseException:
             self._fleet.forget()
             if self._spaces is not None:
                 self._spaces.forget(self._learning)
             raise
+        if self._fits:
+            count_fits(self._fits, submissions, now)
+        return written
 
     def _store(self, submissions: Sequence[Submission], now: float) -> list[Written]:
         moment = datetime.fromtimestamp(now, UTC)
@@ -99,6 +115,7 @@ class GroupTransaction:
                     outages = self._fleet.troubled(told) | {event.name for event in events}
                     learn_from(self._studies, learning, _told(learning, by_series, found, outages), moment)
                 _note_senders(submissions, moment)
+                record_failures(failures_of(submissions, news, found), moment)
         self._series.remember(series)
         self._fleet.announce(events)
         return _account(submissions, news)
@@ -115,6 +132,7 @@ class GroupTransaction:
         self._learning = {each.space for each in with_features}
         learned = self._spaces.learn([(each.space, each.features or b"") for each in with_features], moment)
         found = {each.id: result for each, result in zip(with_features, learned, strict=True)}
+        self._fits = [each for each in with_features if found[each.id].fault is None]
         set_patterns({id: result.pattern for id, result in found.items() if result.pattern is not None})
         return found
 

@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from featurememory.ingestion.transaction import Submission, Written
+from featurememory.observability.latency import LatencyRecord
+from featurememory.resource_management.readings import Admission, refused
 
 logger = logging.getLogger(__name__)
 
 MAX_GROUP = 1_000
-"""Operations in one transaction, unless a single submission has more. Larger groups commit no faster and hold
-everybody up for longer."""
+"""Operations, with those refused, in one transaction, unless a single submission has more. Larger groups commit no
+faster and hold everybody up for longer."""
 MAX_QUEUED_BYTES = 64 * 2**20
-REPORTED_S = 60.0
-"""Commits older than this say nothing about now."""
 
 Store = Callable[[Sequence[Submission], float], list[Written]]
 
@@ -68,11 +68,20 @@ class _Waiting:
 class GroupCommitWriter:
     """`submit` from any thread; `stop` stores what was accepted and ends.
 
-    `queue_limit` is in operations; beyond it `submit` raises QueueFull at once.
+    `queue_limit` is in operations; beyond it `submit` raises QueueFull at once. While `admission` knows of a resource
+    that is used up, it raises ResourceConstraintError.
     """
 
-    def __init__(self, store: Store, *, queue_limit: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        queue_limit: int,
+        clock: Callable[[], float] = time.time,
+        admission: Admission | None = None,
+    ) -> None:
         self._store = store
+        self.admission = admission or Admission()
         self._queue_limit = queue_limit
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
@@ -81,7 +90,7 @@ class GroupCommitWriter:
         self._changed = threading.Condition()
         self._stopping = False
         self._written = self._refused = self._failed = 0
-        self._commits: deque[tuple[float, float]] = deque(maxlen=1_000)
+        self._commits = LatencyRecord(clock)
         self._thread = threading.Thread(target=self._run, name="ingestion-writer", daemon=True)
 
     def start(self) -> None:
@@ -89,10 +98,13 @@ class GroupCommitWriter:
 
     def submit(self, submission: Submission) -> Future[Written]:
         """The future of what became of `submission`; it is done when the transaction is."""
-        size = len(submission.operations)
+        size = submission.items
         with self._changed:
             if self._stopping:
                 raise WriterStopped
+            if (short := self.admission.refusal) is not None:
+                self._refused += size
+                raise refused(short)
             if self._queue and (
                 self._depth + size > self._queue_limit or self._bytes + submission.size > MAX_QUEUED_BYTES
             ):
@@ -114,18 +126,22 @@ class GroupCommitWriter:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether what is submitted will be stored."""
+        return self._thread.is_alive()
+
     def report(self) -> WriterReport:
         with self._changed:
-            recent = self._clock() - REPORTED_S
-            times = sorted(took_ms for at, took_ms in tuple(self._commits) if at >= recent)
+            commits = self._commits.lately()
             return WriterReport(
                 queue_depth=self._depth,
                 queue_limit=self._queue_limit,
                 written=self._written,
                 refused=self._refused,
                 failed=self._failed,
-                commit_ms_p50=times[len(times) // 2] if times else None,
-                commit_ms_p99=times[len(times) * 99 // 100] if times else None,
+                commit_ms_p50=commits.p50_ms,
+                commit_ms_p99=commits.p99_ms,
             )
 
     def _run(self) -> None:
@@ -144,15 +160,13 @@ class GroupCommitWriter:
                 self._changed.wait()
             group: list[_Waiting] = []
             size = 0
-            while self._queue and (
-                not group or size + len(self._queue[0].submission.operations) <= MAX_GROUP
-            ):
+            while self._queue and (not group or size + self._queue[0].submission.items <= MAX_GROUP):
                 waiting = self._queue.popleft()
-                self._depth -= len(waiting.submission.operations)
+                self._depth -= waiting.submission.items
                 self._bytes -= waiting.submission.size
                 if waiting.future.set_running_or_notify_cancel():
                     group.append(waiting)
-                    size += len(waiting.submission.operations)
+                    size += waiting.submission.items
             return group
 
     def _write(self, group: list[_Waiting]) -> None:
@@ -172,7 +186,7 @@ class GroupCommitWriter:
             for waiting in group:
                 waiting.future.set_exception(StorageFailed(str(failure)))
             return
-        self._commits.append((self._clock(), (time.perf_counter() - began) * 1_000))
+        self._commits.note((time.perf_counter() - began) * 1_000)
         for waiting, result in zip(group, written, strict=True):
             self._written += result.accepted
             waiting.future.set_result(result)

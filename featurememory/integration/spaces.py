@@ -26,5 +26,10 @@ class _Learning:
 @cache
 def spaces() -> SpaceRegistry:
     """The process's own."""
+    return registry_of_spaces()
+
+
+def registry_of_spaces() -> SpaceRegistry:
+    """Another, for who needs it once and not its memory afterwards."""
     configuration = settings.CONFIGURATION
     return SpaceRegistry(configuration.max_spaces, configuration.max_patterns, _Learning())

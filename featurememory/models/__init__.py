@@ -1,6 +1,8 @@
 """The tables, one module per subject."""
 
 from featurememory.models.access import ApiKey, AuditEntry
+from featurememory.models.alert import Alert, AlertEvent, AlertRule, AlertSilence
+from featurememory.models.annotation import Annotation
 from featurememory.models.breaker import (
     Breaker,
     BreakerConfiguration,
@@ -10,7 +12,15 @@ from featurememory.models.breaker import (
     LiveSequence,
     LocalTransition,
 )
-from featurememory.models.health import HealthSnapshot, ProcessRecord
+from featurememory.models.health import ComponentState, HealthSnapshot, HealthTransition, ProcessRecord
+from featurememory.models.job import Job, JobRun
+from featurememory.models.notification import (
+    AlertChannel,
+    AlertDelivery,
+    AlertGroup,
+    AlertHeartbeat,
+    AlertRoute,
+)
 from featurememory.models.operation import Operation
 from featurememory.models.optimization import (
     Arm,
@@ -24,10 +34,24 @@ from featurememory.models.optimization import (
     Study,
 )
 from featurememory.models.pattern import Confirmation, FeatureSpace, Pattern, PatternMap, WarmUpVector
+from featurememory.models.person import GivenPassword, SignIn
+from featurememory.models.resources import CleanupRun, ResourceSample, ResourceSettings
 from featurememory.models.rollup import Rollup, RollupMark, Series
+from featurememory.models.saved_view import SavedView
 from featurememory.models.source import Source
+from featurememory.models.validation import ValidationRecord, ValidationTally
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertEvent",
+    "AlertGroup",
+    "AlertHeartbeat",
+    "AlertRoute",
+    "AlertRule",
+    "AlertSilence",
+    "Annotation",
     "ApiKey",
     "Arm",
     "AuditEntry",
@@ -35,12 +59,18 @@ __all__ = [
     "Breaker",
     "BreakerConfiguration",
     "BreakerEvent",
+    "CleanupRun",
+    "ComponentState",
     "Confirmation",
     "FeatureSpace",
     "Feedback",
     "Follower",
     "ForgottenBreakers",
+    "GivenPassword",
     "HealthSnapshot",
+    "HealthTransition",
+    "Job",
+    "JobRun",
     "LearningSettings",
     "LiveSequence",
     "LocalTransition",
@@ -52,10 +82,16 @@ __all__ = [
     "PatternMap",
     "ProcessRecord",
     "Recommendation",
+    "ResourceSample",
+    "ResourceSettings",
     "Rollup",
     "RollupMark",
+    "SavedView",
     "Series",
+    "SignIn",
     "Source",
     "Study",
+    "ValidationRecord",
+    "ValidationTally",
     "WarmUpVector",
 ]

@@ -55,7 +55,12 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "audit entries"
-        indexes = (models.Index(fields=["at"], name="audit_at"),)
+        indexes = (
+            models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["actor", "at"], name="audit_actor_at"),
+            models.Index(fields=["action", "at"], name="audit_action_at"),
+            models.Index(fields=["subject", "at"], name="audit_subject_at"),
+        )
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action} {self.subject}"

@@ -159,7 +159,10 @@ class LocalTransition(models.Model):
     class Meta:
         ordering = ("-received_at", "-number")
         constraints = (models.UniqueConstraint(fields=["instance", "number"], name="local_transition_once"),)
-        indexes = (models.Index(fields=["name", "-received_at"], name="local_transition_name"),)
+        indexes = (
+            models.Index(fields=["name", "-received_at"], name="local_transition_name"),
+            models.Index(fields=["received_at"], name="local_transition_received"),
+        )
 
     def __str__(self) -> str:
         return f"{self.instance} {self.name}: {self.from_state} -> {self.to_state}"

@@ -179,7 +179,10 @@ class Belief(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        indexes = (models.Index(fields=["study", "pattern", "revision"], name="belief_moment"),)
+        indexes = (
+            models.Index(fields=["study", "pattern", "revision"], name="belief_moment"),
+            models.Index(fields=["at"], name="belief_at"),
+        )
 
     def __str__(self) -> str:
         return f"{self.study} at revision {self.revision}"
@@ -240,6 +243,7 @@ class Feedback(models.Model):
 
     class Meta:
         verbose_name_plural = "feedback"
+        indexes = (models.Index(fields=["at"], name="feedback_at"),)
 
     def __str__(self) -> str:
         return str(self.operation)

@@ -23,9 +23,9 @@ class Series(models.Model):
 class Rollup(models.Model):
     """What one series did in one span of time.
 
-    `resolution` is the span in seconds: 60, 3600 (the sum of its minutes), and 0 for the series' one row over all time
-    (its start is the Unix epoch), which outlives everything else and feeds /metrics. Rejected operations never
-    ran: they are counted, but are neither in the histogram nor in the duration columns.
+    `resolution` is the span in seconds: 60, 3600 and 86400 (the sums of their minutes), and 0 for the series' one row
+    over all time (its start is the Unix epoch), which outlives everything else and feeds /metrics. Rejected operations
+    never ran: they are counted, but are neither in the histogram nor in the duration columns.
     """
 
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="rollups", db_index=False)
@@ -49,10 +49,12 @@ class Rollup(models.Model):
 
 
 class RollupMark(models.Model):
-    """Changes with every rollup of these ten minutes, in the same transaction: what a reader remembers of them holds
-    while their mark is the same. Who deletes rollups deletes their mark."""
+    """Changes with every rollup of these ten minutes, in the same transaction, and so does the mark of their day: what
+    a reader remembers of them holds while their mark is the same. Who deletes rollups deletes their mark."""
 
-    block = models.IntegerField(primary_key=True, help_text="ten minutes each, counted from the Unix epoch")
+    block = models.IntegerField(
+        primary_key=True, help_text="ten minutes each, counted from the Unix epoch; of day n it is -1 - n"
+    )
     mark = models.BigIntegerField(help_text="a random number; each transaction draws another")
 
     def __str__(self) -> str:

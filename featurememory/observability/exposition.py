@@ -17,10 +17,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from featurememory.circuit_breaker.storage import status_of
+from featurememory.integration.metrics import plan_families
 from featurememory.models import (
     Breaker,
     ForgottenBreakers,
     HealthSnapshot,
+    Job,
     ProcessRecord,
     Rollup,
     Series,
@@ -31,6 +33,8 @@ from featurememory.observability.health import SEEN_WITHIN
 from featurememory.observability.health_snapshot import STALE_AFTER
 from featurememory.observability.histogram import Histogram
 from featurememory.observability.rollups import TOTAL
+from featurememory.resource_management.exposition import resource_families
+from featurememory.scheduling.due import Stage, look_ahead
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 600)
 OUTCOMES = ("success", "error", "timeout", "cancelled", "rejected")
@@ -46,6 +50,9 @@ class MemoryCollector(Collector):
         yield from _processes()
         yield from _senders()
         yield from _health()
+        yield from resource_families()
+        yield from plan_families()
+        yield from _jobs()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not ask the database."""
@@ -205,6 +212,28 @@ def _health() -> Iterator[Metric]:
         for possible in (*HealthSnapshot.Status.values, "unknown"):
             status.add_metric((component, possible), 1.0 if possible == current else 0.0)
     yield status
+
+
+def _jobs() -> Iterator[Metric]:
+    succeeded = GaugeMetricFamily(
+        "featurememory_job_last_success_timestamp_seconds",
+        "When a job last got through; without a sample: never.",
+        labels=("job",),
+    )
+    failures = CounterMetricFamily(
+        "featurememory_job_failures", "Runs of a job that failed.", labels=("job",)
+    )
+    overdue = GaugeMetricFamily(
+        "featurememory_job_overdue", "1 while a job should have run and has not.", labels=("job",)
+    )
+    now = timezone.now()
+    for row in Job.objects.all():
+        label = (row.name,)
+        if row.succeeded_at is not None:
+            succeeded.add_metric(label, row.succeeded_at.timestamp())
+        failures.add_metric(label, row.failures)
+        overdue.add_metric(label, float(look_ahead(row.seen, now).stage is Stage.OVERDUE))
+    yield from (succeeded, failures, overdue)
 
 
 REGISTRY.register(MemoryCollector())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from operator import add
+from typing import Any
 
 from featurememory.observability.histogram import HistogramSum
 
-_QUANTILES = (0.5, 0.95, 0.99)
+_QUANTILES = {"p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 Counts = tuple[int, ...]
 """Calls by outcome: success, error, timeout, cancelled, rejected."""
 
@@ -21,7 +22,11 @@ class Figures:
     timeout: int = 0
     cancelled: int = 0
     rejected: int = 0
+    p10: float | None = None
+    p25: float | None = None
     p50: float | None = None
+    p75: float | None = None
+    p90: float | None = None
     p95: float | None = None
     p99: float | None = None
     longest: float | None = None
@@ -59,7 +64,7 @@ class RunningSum:
 
     def figures(self) -> Figures:
         counted = Figures(*self.counts)
-        if quantiles := self.histogram.quantiles(*_QUANTILES):
-            p50, p95, p99 = quantiles
-            return replace(counted, p50=p50, p95=p95, p99=p99, longest=self.longest)
+        if quantiles := self.histogram.quantiles(*_QUANTILES.values()):
+            reached: dict[str, Any] = dict(zip(_QUANTILES, quantiles, strict=True))
+            return replace(counted, longest=self.longest, **reached)
         return counted

@@ -87,6 +87,11 @@ class Histogram:
         last = bucket_of(duration_ms)
         return sum(count for bucket, count in self.counts.items() if bucket <= last)
 
+    def count_below(self, duration_ms: float) -> int:
+        """How many recorded durations were shorter by more than a bucket tells."""
+        own = bucket_of(duration_ms)
+        return sum(count for bucket, count in self.counts.items() if bucket < own)
+
     def __iter__(self) -> Iterator[tuple[float, int]]:
         """(upper bound in milliseconds, count) of each bucket in use, rising."""
         return ((upper_bound(bucket), count) for bucket, count in sorted(self.counts.items()))

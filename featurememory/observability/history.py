@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import F, Sum
@@ -19,7 +19,15 @@ from django.db.models import F, Sum
 from featurememory.models import RollupMark
 from featurememory.observability.figures import Counts, Figures, RunningSum
 from featurememory.observability.histogram import HistogramSum
-from featurememory.observability.rollups import BLOCK, HOUR, MINUTE, seconds_of, stored_moment
+from featurememory.observability.rollups import (
+    BLOCK,
+    DAY,
+    HOUR,
+    MINUTE,
+    mark_of_day,
+    seconds_of,
+    stored_moment,
+)
 from featurememory.observability.span import Span
 
 MOST_REMEMBERED = 10_000
@@ -28,7 +36,7 @@ _FETCHED_TOGETHER = 2_000
 
 
 class Scale(NamedTuple):
-    """How a span of minutes, or of hours, is cut; in seconds."""
+    """How a span of minutes, of hours or of days is cut; in seconds."""
 
     resolution: int
     """Of the rollups that are read."""
@@ -39,19 +47,24 @@ class Scale(NamedTuple):
 
 
 MINUTES = Scale(MINUTE, HOUR, BLOCK)
-HOURS = Scale(HOUR, 24 * HOUR, 4 * HOUR)
+HOURS = Scale(HOUR, DAY, 4 * HOUR)
+DAYS = Scale(DAY, 30 * DAY, DAY)
 
 
 class Place(NamedTuple):
-    """Where a piece lies, and how long its steps are; in seconds."""
+    """Where a piece lies, and how long its steps are, in seconds; and of what."""
 
     start: int
     end: int
     step: int
+    series: tuple[int, ...] | None = None
+    """None: of all."""
 
     @property
     def scale(self) -> Scale:
-        return MINUTES if self.step % HOUR else HOURS
+        if self.step % HOUR:
+            return MINUTES
+        return HOURS if self.step % DAY or self.start % DAY else DAYS
 
     @property
     def steps(self) -> range:
@@ -109,6 +122,11 @@ class RememberedPieces:
                 _, (_, oldest) = self._pieces.popitem(last=False)
                 self._weight -= _weight(oldest)
 
+    def forget(self) -> None:
+        with self._lock:
+            self._pieces.clear()
+            self._weight = 0
+
 
 def _weight(piece: Piece) -> int:
     return len(piece.steps) + len(piece.parts)
@@ -117,13 +135,27 @@ def _weight(piece: Piece) -> int:
 PAST = RememberedPieces()
 
 
-def read_pieces(span: Span) -> list[Piece]:
-    """What the span holds, in order; two queries at most."""
-    whole = Place(int(span.start.timestamp()), int(span.end.timestamp()), span.step_s)
-    marks = _Marks(whole)
+def read_pieces(span: Span, series: Sequence[int] | None = None) -> list[Piece]:
+    """What the span holds, of all series or of some, in order; two queries at most."""
+    whole = _place_of(span, series)
+    return _read_whole(whole, _Marks(whole))
+
+
+def read_each(span: Span, series: Iterable[int]) -> dict[int, list[Piece]]:
+    """`read_pieces` of each series by itself; a query, and one more for each that is not remembered."""
+    marks = _Marks(_place_of(span, ()))
+    return {each: _read_whole(_place_of(span, (each,)), marks) for each in series}
+
+
+def _place_of(span: Span, series: Sequence[int] | None) -> Place:
+    some = None if series is None else tuple(sorted(series))
+    return Place(int(span.start.timestamp()), int(span.end.timestamp()), span.step_s, some)
+
+
+def _read_whole(whole: Place, marks: _Marks) -> list[Piece]:
     places = _cut(whole, whole.scale.whole)
     *before, last = places
-    earlier = Place(whole.start, last.start, whole.step)
+    earlier = whole._replace(end=last.start)
     if len(before) > 1 and (known := PAST.get(earlier, marks.of(earlier))):
         return [known, *_pieces([last], marks)]
     pieces = _pieces(places, marks)
@@ -164,7 +196,7 @@ def _remembered(places: Iterable[Place], marks: _Marks) -> dict[Place, Piece]:
 
 def _cut(place: Place, length: int) -> list[Place]:
     bounds = [place.start, *range((place.start // length + 1) * length, place.end, length), place.end]
-    return [Place(start, end, place.step) for start, end in pairwise(bounds)]
+    return [place._replace(start=start, end=end) for start, end in pairwise(bounds)]
 
 
 class _Marks:
@@ -172,17 +204,26 @@ class _Marks:
 
     def __init__(self, whole: Place) -> None:
         self._unit = whole.scale.part
-        blocks = self._unit // BLOCK
-        within = RollupMark.objects.filter(
-            block__gte=whole.start // self._unit * blocks, block__lt=-(-whole.end // BLOCK)
-        )
-        units = within.values_list(F("block") / blocks).annotate(Sum("mark")).order_by()
-        self._marks = {unit: int(mark) for unit, mark in units}
+        self._marks = _marks_of_days(whole) if self._unit == DAY else _marks_of_blocks(whole)
 
     def of(self, place: Place) -> int:
         """0 where there is none."""
         units = range(place.start // self._unit, -(-place.end // self._unit))
         return sum(self._marks.get(unit, 0) for unit in units)
+
+
+def _marks_of_blocks(whole: Place) -> dict[int, int]:
+    blocks = whole.scale.part // BLOCK
+    first = whole.start // whole.scale.part * blocks
+    within = RollupMark.objects.filter(block__gte=first, block__lt=-(-whole.end // BLOCK))
+    units = within.values_list(F("block") / blocks).annotate(Sum("mark")).order_by()
+    return {unit: int(mark) for unit, mark in units}
+
+
+def _marks_of_days(whole: Place) -> dict[int, int]:
+    first, last = mark_of_day(whole.start // DAY), mark_of_day((whole.end - 1) // DAY)
+    within = RollupMark.objects.filter(block__lte=first, block__gte=last)
+    return {-1 - block: mark for block, mark in within.values_list("block", "mark").order_by()}
 
 
 def sum_parts(pieces: Iterable[Piece]) -> dict[int, RunningSum]:
@@ -209,7 +250,7 @@ def _parts(series: dict[int, RunningSum]) -> tuple[Part, ...]:
 
 
 def _read(places: Sequence[Place]) -> dict[Place, Piece]:
-    """The pieces of the places, whose steps are equally long, from the rollups; one query."""
+    """The pieces of the places, whose steps are equally long and of the same series, from the rollups; one query."""
     if not places:
         return {}
     step = places[0].step
@@ -233,13 +274,15 @@ def _read(places: Sequence[Place]) -> dict[Place, Piece]:
 
 def _rollups(places: Sequence[Place]) -> Iterator[tuple[int, int, Counts, float, bytes]]:
     """(start in seconds, series, counts, longest, histogram) of the rollups in the places."""
-    resolution = places[0].scale.resolution
-    stretches = _stretches(places)
-    values = [
-        value for start, end in stretches for value in (resolution, stored_moment(start), stored_moment(end))
-    ]
+    stretches, series = _stretches(places), places[0].series
+    of_series = "" if series is None else f"series_id IN ({', '.join(['%s'] * len(series))}) AND "
+    if series == ():
+        return
+    values: list[Any] = []
+    for start, end in stretches:
+        values += (*(series or ()), places[0].scale.resolution, stored_moment(start), stored_moment(end))
     with connection.chunked_cursor() as cursor:
-        cursor.execute(_SELECT + " OR ".join([_STRETCH] * len(stretches)), values)
+        cursor.execute(_SELECT + " OR ".join([f"({of_series}{_STRETCH})"] * len(stretches)), values)
         while rows := cursor.fetchmany(_FETCHED_TOGETHER):
             for start, series_id, success, error, timeout, cancelled, rejected, longest, data in rows:
                 counts = (success, error, timeout, cancelled, rejected)
@@ -249,7 +292,7 @@ def _rollups(places: Sequence[Place]) -> Iterator[tuple[int, int, Counts, float,
 def _stretches(places: Sequence[Place]) -> list[tuple[int, int]]:
     """The places' time, neighbours together."""
     found: list[tuple[int, int]] = []
-    for place in sorted(places):
+    for place in sorted(places, key=lambda place: place.start):
         if found and found[-1][1] == place.start:
             found[-1] = (found[-1][0], place.end)
         else:
@@ -260,4 +303,4 @@ def _stretches(places: Sequence[Place]) -> list[tuple[int, int]]:
 _SELECT = """
     SELECT start, series_id, success, error, timeout, cancelled, rejected, duration_max_ms, histogram
     FROM featurememory_rollup WHERE """
-_STRETCH = "(resolution = %s AND start >= %s AND start < %s)"
+_STRETCH = "resolution = %s AND start >= %s AND start < %s"

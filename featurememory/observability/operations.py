@@ -1,4 +1,4 @@
-"""Finding stored operations, newest first, through an index on both databases.
+"""Where stored operations are found, newest first, through an index on both databases (operation_search.py asks).
 
 SQLite uses an index of some rows only where the query repeats the index's condition, with a constant for a constant.
 And neither database reads "the newest of any of these" from an index: each of them is asked for its newest.
@@ -7,7 +7,6 @@ And neither database reads "the newest of any of these" from an index: each of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet, Value
@@ -33,45 +32,6 @@ BREAKER_CHOSEN = ~Q(breaker=Constant(""))
 """The conditions of indexes, as models/operation.py has them."""
 
 
-def find_operations(
-    *,
-    count: int,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    operation_type: str | None = None,
-    model: str | None = None,
-    outcome: str | None = None,
-    breaker: str | None = None,
-    trace_id: str | None = None,
-    pattern: int | None = None,
-    before: tuple[datetime, int] | None = None,
-) -> QuerySet[Operation]:
-    """The newest `count` for which all that is given holds; `before` is the (started_at, seq) they come after.
-
-    `since` is inclusive, `until` exclusive.
-    """
-    wanted = {"started_at__gte": since, "started_at__lt": until, "outcome": outcome}
-    found = Operation.objects.filter(**{field: value for field, value in wanted.items() if value is not None})
-    if before is not None:
-        started_at, seq = before
-        found = found.filter(Q(started_at__lt=started_at) | Q(seq__lt=seq), started_at__lte=started_at)
-    kind = {"operation_type": operation_type, "model": model}
-    of_kind = found.filter(**{field: value for field, value in kind.items() if value is not None})
-    if pattern is not None:
-        of_kind = of_kind.filter(pattern=pattern)
-    if trace_id is not None:
-        return newest_of([traced(_of_breaker(of_kind, breaker), trace_id)], count)
-    if outcome not in (None, Operation.Outcome.SUCCESS):
-        return newest_of([_of_breaker(of_kind, breaker).filter(FAILED)], count)
-    if breaker is not None:
-        return newest_of(guarded_by(of_kind, breaker), count)
-    if pattern is not None:
-        return newest_of([of_kind], count)
-    if operation_type is None and model is None:
-        return newest_of([found], count)
-    return newest_of(_by_series(of_kind, operation_type, model), count)
-
-
 def traced(operations: QuerySet[Operation], trace_id: str) -> QuerySet[Operation]:
     return operations.filter(TRACED, trace_id=trace_id)
 
@@ -82,14 +42,12 @@ def guarded_by(operations: QuerySet[Operation], breaker: str) -> list[QuerySet[O
     return [operations.filter(BREAKER_CHOSEN, breaker=breaker), *owned]
 
 
-def _of_breaker(operations: QuerySet[Operation], breaker: str | None) -> QuerySet[Operation]:
-    """The same where another condition has the index."""
-    if breaker is None:
-        return operations
+def of_breaker(breaker: str) -> Q:
+    """The same as a condition, where another one has the index."""
     condition = Q(breaker=breaker)
     for owned in _owned(breaker):
         condition |= owned
-    return operations.filter(condition)
+    return condition
 
 
 def _owned(breaker: str) -> list[Q]:
@@ -107,17 +65,20 @@ def _owned(breaker: str) -> list[Q]:
     ]
 
 
-def _by_series(
-    operations: QuerySet[Operation], operation_type: str | None, model: str | None
-) -> list[QuerySet[Operation]]:
-    """By the series that may hold the type and model: those of the name, and those that stand for others."""
+def series_of(operation_type: str | None, model: str | None) -> list[Series] | None:
+    """Those that may hold the type and model: those of the name, and those that stand for others. None where they are
+    more than are asked one by one."""
     series = Series.objects.all()
     if operation_type is not None:
         series = series.filter(operation_type__in=(operation_type, OTHER))
     if model is not None:
         series = series.filter(model__in=(model, OTHER) if model else ("",))
-    ids = list(series.values_list("pk", flat=True)[: MOST_BRANCHES + 1])
-    return [operations] if len(ids) > MOST_BRANCHES else [operations.filter(series=pk) for pk in ids]
+    found = list(series[: MOST_BRANCHES + 1])
+    return None if len(found) > MOST_BRANCHES else found
+
+
+def of_series(operations: QuerySet[Operation], series: Sequence[Series]) -> list[QuerySet[Operation]]:
+    return [operations.filter(series=each.pk) for each in series]
 
 
 def newest_of(branches: Sequence[QuerySet[Operation]], count: int) -> QuerySet[Operation]:
@@ -127,16 +88,16 @@ def newest_of(branches: Sequence[QuerySet[Operation]], count: int) -> QuerySet[O
     return _newest(Operation.objects.filter(seq__in=newest_numbers(branches, count)), count)
 
 
-def newest_numbers(branches: Sequence[QuerySet[Operation]], count: int) -> RawSQL | tuple[()]:
-    """For `seq__in`: the numbers of each branch's newest `count` operations."""
+def newest_numbers(branches: Sequence[QuerySet[Operation]], count: int, after: int = 0) -> RawSQL | tuple[()]:
+    """For `seq__in`: the numbers of `count` operations of each branch, those that follow its newest `after`."""
     selects: list[str] = []
     values: list[Any] = []
     for number, branch in enumerate(branches):
-        sql, parameters = _newest(branch, count).values("seq").query.sql_with_params()
+        sql, parameters = _newest(branch, count, after).values("seq").query.sql_with_params()
         selects.append(f"SELECT seq FROM ({sql}) AS branch_{number}")  # noqa: S608
         values += parameters
     return RawSQL(" UNION ALL ".join(selects), values) if selects else ()  # noqa: S611
 
 
-def _newest(operations: QuerySet[Operation], count: int) -> QuerySet[Operation]:
-    return operations.order_by("-started_at", "-seq")[:count]
+def _newest(operations: QuerySet[Operation], count: int, after: int = 0) -> QuerySet[Operation]:
+    return operations.order_by("-started_at", "-seq")[after : after + count]

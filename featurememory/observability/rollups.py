@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,6 +18,7 @@ from featurememory.observability.histogram import Histogram, merged
 
 MINUTE = 60
 HOUR = 3_600
+DAY = 86_400
 TOTAL = 0
 """The resolution of a series' one row over all time: its start is the Unix epoch."""
 BLOCK = 600
@@ -30,15 +31,15 @@ _ROWS_A_STATEMENT = 200
 
 class RollupKey(NamedTuple):
     resolution: int
-    """MINUTE, HOUR or TOTAL."""
+    """MINUTE, HOUR, DAY or TOTAL."""
     start: int
-    """Seconds since the Unix epoch: a whole minute or hour, or 0 for the total."""
+    """Seconds since the Unix epoch: a whole minute, hour or day, or 0 for the total."""
     series_id: int
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened in one series, in one minute, in one hour or at all."""
+    """What happened in one series, in one minute, hour or day, or at all."""
 
     success: int = 0
     error: int = 0
@@ -77,21 +78,26 @@ class Result(Protocol):
 
 
 def tally(by_series: Mapping[int, Sequence[tuple[float, Result]]]) -> dict[RollupKey, Tally]:
-    """Sums each series' results by minute, by hour and over all time.
+    """Sums each series' results by minute, hour and day and over all time.
 
     `by_series` holds, for each series' id, pairs of the start in seconds since the Unix epoch and the result. A
     rejected operation never ran: it is counted, but has no duration. Tallies may be shared between keys.
     """
     tallies: dict[RollupKey, Tally] = {}
     for series_id, timed in by_series.items():
-        hours: dict[int, list[Tally]] = {}
-        for start, minute in _by_minute(timed).items():
-            tallies[RollupKey(MINUTE, start, series_id)] = minute
-            hours.setdefault(start // HOUR * HOUR, []).append(minute)
-        sums = {start: _sum(minutes) for start, minutes in hours.items()}
-        tallies.update((RollupKey(HOUR, start, series_id), hour) for start, hour in sums.items())
+        sums = _by_minute(timed)
+        for resolution, coarser in ((MINUTE, HOUR), (HOUR, DAY), (DAY, None)):
+            tallies.update((RollupKey(resolution, start, series_id), each) for start, each in sums.items())
+            sums = _coarsened(sums, coarser) if coarser else sums
         tallies[RollupKey(TOTAL, 0, series_id)] = _sum(list(sums.values()))
     return tallies
+
+
+def _coarsened(sums: Mapping[int, Tally], length: int) -> dict[int, Tally]:
+    together: dict[int, list[Tally]] = {}
+    for start, each in sums.items():
+        together.setdefault(start // length * length, []).append(each)
+    return {start: _sum(parts) for start, parts in together.items()}
 
 
 def _by_minute(timed: Sequence[tuple[float, Result]]) -> dict[int, Tally]:
@@ -119,32 +125,44 @@ def add_to_rollups(tallies: dict[RollupKey, Tally]) -> None:
     """Merges the tallies into the stored rows.
 
     Missing rows are made first, before any is locked, and all rows are then locked, both in one order, so that
-    two processes neither lose each other's counts nor wait for each other in a circle.
+    two processes neither lose each other's counts nor wait for each other in a circle. A row that a cleanup removed
+    in between is made once more.
     """
     if not tallies:
         return
-    stored = _stored(tallies)
-    missing = sorted(tallies.keys() - stored.keys())
-    if missing:
-        Rollup.objects.bulk_create(
-            [
-                Rollup(
-                    resolution=key.resolution,
-                    start=datetime.fromtimestamp(key.start, UTC),
-                    series_id=key.series_id,
-                )
-                for key in missing
-            ],
-            ignore_conflicts=True,
-        )
-    if missing or connection.features.has_select_for_update:
-        stored = _stored(tallies, lock=True)
+    stored, is_locked = _stored(tallies), not connection.features.has_select_for_update
+    while (missing := sorted(tallies.keys() - stored.keys())) or not is_locked:
+        _make(missing)
+        stored, is_locked = _stored(tallies, lock=True), True
     changes = [_change(pk, data, tallies[key]) for key, (pk, data) in stored.items()]
     for first in range(0, len(changes), _ROWS_A_STATEMENT):
         _write(_ADD, changes[first : first + _ROWS_A_STATEMENT])
-    mark = secrets.randbits(_MARK_BITS)
-    blocks = sorted({key.start // BLOCK for key in tallies if key.resolution == MINUTE})
-    _write(_MARK, [(block, mark) for block in blocks])
+    mark_anew({key.start // BLOCK for key in tallies if key.resolution == MINUTE})
+
+
+def mark_anew(blocks: Collection[int]) -> None:
+    """What processes remember of these blocks holds no longer."""
+    if blocks:
+        mark = secrets.randbits(_MARK_BITS)
+        days = {mark_of_day(block * BLOCK // DAY) for block in blocks}
+        _write(_MARK, [(block, mark) for block in sorted({*blocks, *days})])
+
+
+def mark_of_day(day: int) -> int:
+    """The number that a day's own mark stands under, counted from the Unix epoch: below all blocks."""
+    return -1 - day
+
+
+def _make(missing: Iterable[RollupKey]) -> None:
+    rows = [
+        Rollup(
+            resolution=key.resolution,
+            start=datetime.fromtimestamp(key.start, UTC),
+            series_id=key.series_id,
+        )
+        for key in missing
+    ]
+    Rollup.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _stored(keys: Iterable[RollupKey], *, lock: bool = False) -> dict[RollupKey, tuple[int, bytes]]:

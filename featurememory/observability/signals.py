@@ -1,4 +1,4 @@
-"""What pages show of a span of time beside its traffic: saturation, breakers that changed, how many series.
+"""What pages show of a span of time beside its traffic: saturation, and how many series.
 
 Each function asks a fixed number of queries whatever the span holds, and gives frozen values.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q, Sum
 
-from featurememory.models import BreakerEvent, HealthSnapshot, ProcessRecord, Series, Source
+from featurememory.models import HealthSnapshot, ProcessRecord, Series, Source
 from featurememory.models.rollup import OTHER
 from featurememory.observability.health import SEEN_WITHIN
 from featurememory.observability.span import Span
@@ -19,7 +19,6 @@ from featurememory.observability.span import Span
 SENDER_HEARD_WITHIN = timedelta(minutes=5)
 MAX_SAMPLES = 1_500
 """Health snapshots read for one chart; of a longer span every n-th is taken."""
-MAX_TRANSITIONS = 200
 _SNAPSHOTS_EVERY_S = 15
 
 
@@ -62,19 +61,6 @@ class Saturation:
     @property
     def refused(self) -> int:
         return sum(writer.refused for writer in self.writers)
-
-
-@dataclass(frozen=True, slots=True)
-class TransitionSeen:
-    """One change of a breaker's state."""
-
-    at: datetime
-    breaker: str
-    from_state: str
-    to_state: str
-    message: str
-    actor: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +143,6 @@ def _writers(now: datetime) -> tuple[Writer, ...]:
         for row in living.order_by("host", "pid")
         if "queue_limit" in row.metrics
     )
-
-
-def read_transitions(span: Span, limit: int = MAX_TRANSITIONS) -> tuple[TransitionSeen, ...]:
-    """The newest changes of breakers' states in the span, newest first; one query."""
-    events = BreakerEvent.objects.filter(at__gte=span.start, at__lt=span.end).order_by("-at", "-sequence")
-    columns = ("at", "breaker__name", "from_state", "to_state", "message", "actor", "reason")
-    return tuple(TransitionSeen(*row) for row in events.values_list(*columns)[:limit])
 
 
 def read_cardinality() -> Cardinality:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 from featurememory.models import Series
 from featurememory.models.rollup import OTHER
 from featurememory.observability.figures import Figures, RunningSum
-from featurememory.observability.history import read_pieces, sum_parts
+from featurememory.observability.histogram import Histogram
+from featurememory.observability.history import Piece, read_each, read_pieces, sum_parts
 from featurememory.observability.span import Span
 
 
@@ -34,11 +35,26 @@ class Traffic:
     steps: tuple[Figures, ...]
     series: tuple[SeriesFigures, ...]
     total: Figures
+    distribution: Histogram = field(default_factory=Histogram, compare=False)
+    """How long the calls of the whole span took."""
 
 
-def read_traffic(span: Span) -> Traffic:
-    """Three queries at most."""
-    pieces = read_pieces(span)
+def read_traffic(span: Span, series: Sequence[int] | None = None) -> Traffic:
+    """Of all series or of some; three queries at most."""
+    return _traffic_of(span, read_pieces(span, series))
+
+
+def read_steps(span: Span, series: Sequence[int] | None = None) -> tuple[Figures, ...]:
+    """Its steps alone; two queries at most."""
+    return _steps_of(read_pieces(span, series))
+
+
+def read_traffic_of_each(span: Span, series: Sequence[int]) -> dict[int, Traffic]:
+    """The same of each of some series by itself; a query, and two more for each."""
+    return {each: _traffic_of(span, pieces) for each, pieces in read_each(span, series).items()}
+
+
+def _traffic_of(span: Span, pieces: Sequence[Piece]) -> Traffic:
     by_series = sum_parts(pieces)
     names = Series.objects.filter(pk__in=by_series).values_list("pk", "operation_type", "model")
     total = RunningSum()
@@ -46,10 +62,15 @@ def read_traffic(span: Span) -> Traffic:
         total.add(each.counts, each.longest, each.histogram)
     return Traffic(
         span=span,
-        steps=tuple(chain.from_iterable(piece.steps for piece in pieces)),
+        steps=_steps_of(pieces),
         series=_worst_first(SeriesFigures(*name, by_series[name[0]].figures()) for name in names),
         total=total.figures(),
+        distribution=total.histogram.histogram(),
     )
+
+
+def _steps_of(pieces: Iterable[Piece]) -> tuple[Figures, ...]:
+    return tuple(chain.from_iterable(piece.steps for piece in pieces))
 
 
 def _worst_first(series: Iterable[SeriesFigures]) -> tuple[SeriesFigures, ...]:

@@ -31,6 +31,22 @@ class Range:
                 if self.low <= moved <= self.high:
                     yield int(moved) if whole else round(moved, 12)
 
+    def holds(self, value: Any) -> bool:
+        """Whether the value lies within; steps need not lead to it."""
+        if self.choices:
+            return any(
+                each == value and isinstance(each, bool) == isinstance(value, bool) for each in self.choices
+            )
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high
+
+    @property
+    def words(self) -> str:
+        """What it holds, behind "must be"."""
+        if self.choices:
+            return f"one of {', '.join(map(repr, self.choices))}"
+        return f"a number from {self.low:g} to {self.high:g}"
+
     def to_mapping(self) -> dict[str, Any]:
         if self.choices:
             return {"choices": list(self.choices)}

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from featurememory.circuit_breaker import default_breaker_name
 from featurememory.sdk.judgement import Errors, Judgement
+
+if TYPE_CHECKING:
+    from featurememory.sdk.validation import Fault
+
+_FEW, _SHORT = 64, 40
+"""Keys and values, and characters: even if each is escaped they take less than the 16,384 bytes that are kept."""
+_SCALARS = frozenset((int, float, bool, type(None)))
 
 
 class OperationContext:
@@ -23,6 +30,7 @@ class OperationContext:
         "_parameters",
         "breaker",
         "breaker_name",
+        "faults",
         "features",
         "judgement",
         "model",
@@ -58,8 +66,23 @@ class OperationContext:
         self.breaker_name = breaker or default_breaker_name(operation_type, model)
         self.trace_id = trace_id
         self.span_id = span_id
+        self.faults: tuple[Fault, ...] | None = None
+        """What is wrong with all this (validation.py); None: nobody has looked yet."""
         judges = (ignore, record, failure_if) != (None, None, None)
         self.judgement = Judgement(ignore, record, failure_if) if judges else None
+
+    def without_features(self) -> OperationContext:
+        """The same in all else."""
+        other = object.__new__(OperationContext)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.features = None
+        return other
+
+    @property
+    def is_small(self) -> bool:
+        """Whether parameters and attributes are a few short scalars: such can always be sent."""
+        return all(map(_are_few_short_scalars, (self._parameters, self._attributes)))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -73,6 +96,12 @@ class OperationContext:
 def _kept(mapping: Mapping[str, Any] | None) -> tuple[Any, ...]:
     """Keys, then values: half the size of a dictionary, of which thousands may wait."""
     return (*mapping, *mapping.values()) if mapping else ()
+
+
+def _are_few_short_scalars(kept: tuple[Any, ...]) -> bool:
+    return len(kept) <= _FEW and all(
+        type(each) in _SCALARS or (type(each) is str and len(each) <= _SHORT) for each in kept
+    )
 
 
 def _shown(kept: tuple[Any, ...]) -> dict[str, Any]:

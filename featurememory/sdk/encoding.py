@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from json import JSONEncoder
+from json import JSONEncoder, loads
 from math import isfinite
 from time import gmtime
 from typing import Any, Literal, NamedTuple
 
 from featurememory.circuit_breaker.events import Kind
 from featurememory.sdk.context import OperationContext
+from featurememory.sdk.host_log import warn
 from featurememory.sdk.identity import uuid7
 
 Outcome = Literal["success", "error", "timeout", "cancelled", "rejected"]
@@ -18,6 +19,8 @@ MAX_NAME = 200
 MAX_MESSAGE = 2_000
 MAX_OBJECT_BYTES = 16_384
 MAX_DIMENSIONS = 16_384
+_SURELY_FITS = 512
+"""Of this least size an object stays below MAX_OBJECT_BYTES, unless texts of strange objects are very long."""
 _FLOAT32_MAX = 3.4028234663852886e38
 _MAX_DURATION_MS = 7 * 24 * 3_600_000.0
 _MAX_DEPTH = 20
@@ -122,13 +125,14 @@ def _hexadecimal(value: object, length: int) -> str:
 
 def features_of(values: tuple[Any, ...]) -> list[float] | None:
     """The vector, or None where the server could not keep it: the operation is worth more than it."""
-    if len(values) > MAX_DIMENSIONS:
-        return None
     try:
-        numbers = [float(value) for value in values]
+        numbers = [float(value) for value in values[: MAX_DIMENSIONS + 1]]
     except Exception:
-        return None
-    return numbers if all(abs(number) <= _FLOAT32_MAX for number in numbers) else None
+        numbers = []
+    if 0 < len(numbers) <= MAX_DIMENSIONS and all(abs(number) <= _FLOAT32_MAX for number in numbers):
+        return numbers
+    warn("features", "features are left away: give finite numbers, at most 16,384 of them")
+    return None
 
 
 def timestamp(unix_ns: int) -> str:
@@ -139,18 +143,38 @@ def timestamp(unix_ns: int) -> str:
 
 
 def _encode_object(value: dict[str, Any]) -> str:
+    """Its JSON; an _Omission where it cannot be sent."""
     try:
         size = _least_size(value)
         text = "" if size > MAX_OBJECT_BYTES else _json_object(value)
     except Exception as error:  # changed by another thread meanwhile, or whatever its parts may do
-        return _strict({"omitted": f"not to be read: {type(error).__name__}"})
+        return _Omission(_strict({"omitted": f"not to be read: {type(error).__name__}"}))
     size = max(size, len(text.encode("utf-8", "replace")))
     if size > MAX_OBJECT_BYTES:
         about = "" if text else "at least "
-        return _strict(
-            {"omitted": f"{about}{size} bytes as JSON, more than the {MAX_OBJECT_BYTES} that are kept"}
+        return _Omission(
+            _strict(
+                {"omitted": f"{about}{size} bytes as JSON, more than the {MAX_OBJECT_BYTES} that are kept"}
+            )
         )
     return text
+
+
+class _Omission(str):
+    """The JSON that is sent instead of an object, and says why."""
+
+    __slots__ = ()
+
+
+def why_omitted(value: dict[str, Any]) -> str:
+    """Why an object cannot be sent; empty where it can. A small one is not encoded to find out."""
+    try:
+        if _least_size(value) <= _SURELY_FITS:
+            return ""
+    except Exception:  # noqa: S110 - the encoding will say it
+        pass
+    text = _encode_object(value)
+    return str(loads(text)["omitted"]) if isinstance(text, _Omission) else ""
 
 
 def _least_size(value: object) -> int:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet, finalize
 
 from featurememory.circuit_breaker.config import BreakerConfig
 from featurememory.circuit_breaker.events import BreakerStatus, Transition
+from featurememory.integration.error_handler import FeatureMemoryErrorHandler
 from featurememory.sdk.breakers import Breakers, Listener, LocalBreaker
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.encoding import Finished
@@ -25,12 +26,13 @@ from featurememory.sdk.guarded_function import (
 )
 from featurememory.sdk.http import ServerAddress
 from featurememory.sdk.judgement import PLAIN, Errors, Judgement
-from featurememory.sdk.operation import GuardedOperation
+from featurememory.sdk.operation import GuardedOperation, UnvalidatedOperation
 from featurememory.sdk.options import Options, checked_api_key, options_of_environment
 from featurememory.sdk.permits import FleetPermits
 from featurememory.sdk.pressure import HostPressure
 from featurememory.sdk.recommendations import Recommender
 from featurememory.sdk.reports import Reporter
+from featurememory.sdk.resources import HostResources
 from featurememory.sdk.stream import Follower
 from featurememory.sdk.transport import Stats, Transport
 
@@ -45,8 +47,9 @@ class FeatureMemory:
     """Guards operations, and remembers them on the server. Thread-safe; make one for the process.
 
     Nothing here waits for the server or fails because of it: operations wait in a bounded buffer, breakers
-    decide in this process. Only the breakers' refusal is raised (CircuitBreakerError), beside the caller's
-    own exceptions.
+    decide in this process. Raised is only what keeps an operation from running, beside the caller's own
+    exceptions: features, parameters or attributes that cannot be kept (ValidationError), memory that is short
+    (ResourceConstraintError), and the breakers' refusal (CircuitBreakerError).
     """
 
     def __init__(
@@ -65,6 +68,10 @@ class FeatureMemory:
         spool_path: str = "",
         recommend_timeout_s: float = 0.25,
         keep_beliefs_s: float = 5.0,
+        max_memory_mb: float = 0.0,
+        max_host_memory_percent: float = 95.0,
+        error_handler: FeatureMemoryErrorHandler | None = None,
+        validate: bool = True,
         ignore: Errors | None = None,
         record: Errors | None = None,
         failure_if: Callable[[Any], bool] | None = None,
@@ -76,8 +83,12 @@ class FeatureMemory:
         key's scope `read`), from the first call on, or half a second after the memory is made. At most
         `max_breakers` are kept, as long as closed ones can go. Recommendations are waited for `recommend_timeout_s`,
         then the baseline is used; what the server believes of a pattern serves for `keep_beliefs_s`, so that the next
-        recommendations for it need not ask (0: each asks). `ignore`, `record` and `failure_if` say which results
-        are failures to breakers, where an operation does not say so itself. ConfigurationError names what is
+        recommendations for it need not ask (0: each asks). While this process uses more than `max_memory_mb` (0: no
+        limit), or its host (or container) more than `max_host_memory_percent` of its memory, operations are refused:
+        ResourceConstraintError names the limit. `error_handler` hears of every error that an operation ends with, and
+        changes nothing about it. `ignore`, `record` and `failure_if` say which results are failures to breakers,
+        where an operation does not say so itself. `validate` False: features that cannot be kept are left away with a
+        warning instead, and too large parameters are. ConfigurationError names what is
         wrong."""
         options = Options(
             batch_size=batch_size,
@@ -90,11 +101,17 @@ class FeatureMemory:
             spool_path=spool_path,
             recommend_timeout_s=recommend_timeout_s,
             keep_beliefs_s=keep_beliefs_s,
+            max_memory_mb=max_memory_mb,
+            max_host_memory_percent=max_host_memory_percent,
+            validate=validate,
         ).checked()
+        self._operation = GuardedOperation if options.validate else UnvalidatedOperation
         config = breaker if isinstance(breaker, BreakerConfig) else BreakerConfig.from_mapping(breaker or {})
         judges = (ignore, record, failure_if) != (None, None, None)
         self._judgement = Judgement(ignore, record, failure_if) if judges else PLAIN
         self._breakers = Breakers(config, options.max_breakers, pressure=HostPressure())
+        self._resources = HostResources(options.max_memory_mb, options.max_host_memory_percent)
+        self.error_handler = error_handler or FeatureMemoryErrorHandler()
         self._transport: Transport | None = None
         self._follower: Follower | None = None
         self._reporter: Reporter | None = None
@@ -111,6 +128,9 @@ class FeatureMemory:
     def _connect(self, address: ServerAddress, api_key: str, options: Options, config: BreakerConfig) -> None:
         transport = self._transport = Transport(address, api_key, options, config.to_mapping())
         _transports[transport] = options.exit_timeout_s
+        self.error_handler.remedy(
+            "resource", lambda _: transport.buffer.hurry()
+        )  # what has gone takes no room
         self._recommender = Recommender(address, api_key, options.recommend_timeout_s, options.keep_beliefs_s)
         self._feedback = FeedbackSender(address, api_key, options.request_timeout_s)
         _feedback[self._feedback] = options.exit_timeout_s
@@ -245,7 +265,8 @@ class FeatureMemory:
     def stats(self) -> Stats:
         """What became of the operations recorded in this process, and whose word its breakers heed."""
         stats = _NOTHING_SENT if self._transport is None else self._transport.stats()
-        return stats._replace(breakers="fleet" if self.following else "local")
+        errors: dict[str, int] = {kind: count for kind, count in self.error_handler.counts.items() if count}
+        return stats._replace(breakers="fleet" if self.following else "local", errors=errors)
 
     @property
     def following(self) -> bool:
@@ -298,7 +319,15 @@ class FeatureMemory:
         self.close()
 
     def _begin(self, context: OperationContext) -> GuardedOperation:
-        return GuardedOperation(self._breakers, self._record, context, self._judgement, self._recommender)
+        return self._operation(
+            self._breakers,
+            self._record,
+            context,
+            self._judgement,
+            self._recommender,
+            self._resources,
+            self.error_handler,
+        )
 
     async def _await_call(self, function: Callable[[], Awaitable[Any]], context: OperationContext) -> Any:
         async with self._begin(context) as operation:

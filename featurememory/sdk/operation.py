@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter, time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from featurememory.circuit_breaker.events import Kind, Permit, Refusal, kind_of
-from featurememory.errors import CircuitBreakerError
+from featurememory.errors import CircuitBreakerError, FeatureMemoryError
+from featurememory.integration.error_handler import FeatureMemoryErrorHandler
 from featurememory.sdk.breakers import Breakers, LocalBreaker
 from featurememory.sdk.context import OperationContext
 from featurememory.sdk.encoding import Finished, Outcome, text_of
@@ -16,6 +17,8 @@ from featurememory.sdk.host_log import warn
 from featurememory.sdk.identity import RANDOM_BITS, random_bits, uuid7
 from featurememory.sdk.judgement import PLAIN, Judgement
 from featurememory.sdk.outcomes import described, outcome_of
+from featurememory.sdk.resources import UNLIMITED, HostResources
+from featurememory.sdk.validation import SOUND, faults_of, refusal
 
 if TYPE_CHECKING:
     from featurememory.sdk.recommendations import Recommended, Recommender
@@ -27,11 +30,12 @@ UNGUARDED: Final = Permit(-1)
 
 
 class GuardedOperation:
-    """A context manager, for `with` and `async with` alike: asks the breaker, times the block, records how it
-    ended.
+    """A context manager, for `with` and `async with` alike: validates what the caller gave, asks the breaker, times
+    the block, records how it ended.
 
-    The block's exception leaves it as it is. Where the breaker refuses, the block does not run:
-    CircuitBreakerError is raised and the operation is recorded as `rejected`.
+    The block's exception leaves it as it is. Where the input cannot be kept, memory is short or the breaker refuses,
+    the block does not run: ValidationError, ResourceConstraintError or CircuitBreakerError is raised and the operation
+    is recorded as `rejected`.
     """
 
     __slots__ = (
@@ -41,6 +45,7 @@ class GuardedOperation:
         "_breakers",
         "_context",
         "_default_judgement",
+        "_error_handler",
         "_failure",
         "_fleet_epoch",
         "_is_covered",
@@ -50,11 +55,13 @@ class GuardedOperation:
         "_recommended",
         "_recommender",
         "_record",
+        "_resources",
         "_score",
         "_started_ns",
     )
 
     _began: float
+    _fleet_epoch: int | None
 
     def __init__(
         self,
@@ -63,8 +70,12 @@ class GuardedOperation:
         context: OperationContext,
         judgement: Judgement = PLAIN,
         recommender: Recommender | None = None,
+        resources: HostResources = UNLIMITED,
+        error_handler: FeatureMemoryErrorHandler | None = None,
     ) -> None:
         """`judgement` is for what the context does not judge by itself."""
+        self._resources = resources
+        self._error_handler = error_handler
         self._breakers = breakers
         self._record = record
         self._context = context
@@ -75,6 +86,7 @@ class GuardedOperation:
         self._score: float | None = None
         self._recommender = recommender
         self._recommended: Recommended | None = None
+        self._fleet_epoch: int | None = None
 
     @property
     def id(self) -> str:
@@ -192,16 +204,34 @@ class GuardedOperation:
             judged = self._judgement.of_error(error, meant)
             self._breaker.record(self._permit, judged, duration_s)
             self._finish(outcome, described(error), duration_s, None if judged == meant else judged)
+            if outcome in ("error", "timeout"):  # a refusal was an inner operation's, which has told of it
+                self._tell(error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
 
+    def _validate(self) -> None:
+        """ValidationError where what the caller gave cannot be kept; no breaker hears of it."""
+        context = self._context
+        if faults := faults_of(context):
+            self._fleet_epoch = None
+            self._attributes = context.attributes | {"validation_errors": [each._asdict() for each in faults]}
+            if any(fault.field.startswith("features") for fault in faults):
+                self._context = context.without_features()
+            self._reject(refusal(faults))
+
     def _prepare(self) -> LocalBreaker:
-        context, breakers = self._context, self._breakers
         self._randomness = random_bits(RANDOM_BITS)
+        context, breakers, resources = self._context, self._breakers, self._resources
+        if context.faults is not SOUND:
+            self._validate()
         now = perf_counter()
+        if now >= resources.look_at:
+            resources.look(now)
+        if resources.is_short and (error := resources.error()):
+            self._reject(error)
         if now >= breakers.look_at:
             breakers.look()
         breaker = self._breaker = breakers.of(context.breaker_name, context.operation_type, now)
@@ -212,17 +242,27 @@ class GuardedOperation:
         return breaker
 
     def _begin(self, permit: Permit | Refusal) -> GuardedOperation:
+        if isinstance(permit, Refusal):
+            self._reject(
+                CircuitBreakerError(self._breaker.name, permit.state, permit.retry_after_ms, permit.detail)
+            )
         self._started_ns = time_ns()
         self._began = perf_counter()
-        if isinstance(permit, Refusal):
-            self._permit = UNGUARDED
-            error = CircuitBreakerError(
-                self._breaker.name, permit.state, permit.retry_after_ms, permit.detail
-            )
-            self._finish("rejected", described(error), 0.0)
-            raise error
         self._permit = permit
         return self
+
+    def _tell(self, error: BaseException) -> None:
+        if self._error_handler is not None:
+            self._error_handler.handle(error, self._context)
+
+    def _reject(self, error: FeatureMemoryError) -> NoReturn:
+        """Records that the operation never ran, and raises why."""
+        self._started_ns = time_ns()
+        self._began = perf_counter()
+        self._permit = UNGUARDED
+        self._finish("rejected", described(error), 0.0)
+        self._tell(error)
+        raise error
 
     def _finish(
         self,
@@ -248,3 +288,12 @@ class GuardedOperation:
                 *((recommended.id, recommended.choice) if recommended else ()),
             )
         )
+
+
+class UnvalidatedOperation(GuardedOperation):
+    """Runs whatever it is given; what cannot be kept is left away."""
+
+    __slots__ = ()
+
+    def _validate(self) -> None:
+        """Nothing is looked at."""

@@ -16,6 +16,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "max_breakers": (1, 1_000_000),
     "recommend_timeout_s": (0.001, 60),
     "keep_beliefs_s": (0, 600),
+    "max_memory_mb": (0, 16_777_216),
+    "max_host_memory_percent": (10, 100),
 }
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _PREFIX = "FEATUREMEMORY_"
@@ -34,6 +36,9 @@ class Options(NamedTuple):
     spool_path: str = ""
     recommend_timeout_s: float = 0.25
     keep_beliefs_s: float = 5.0
+    max_memory_mb: float = 0.0
+    max_host_memory_percent: float = 95.0
+    validate: bool = True
 
     def checked(self) -> Options:
         """Itself; ConfigurationError names the option that is wrong and what would be right."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from featurememory.circuit_breaker.config import HealthThresholds
 from featurememory.circuit_breaker.pressure import Pressure, Sample
+from featurememory.resource_management.host import memory_use
 
 LOOK_EVERY_S = 1.0
 _SPAN_S = 10.0
@@ -32,11 +33,9 @@ def read_cpu_times() -> CpuTimes | None:
 
 
 def read_memory_percent() -> float | None:
-    """What is not available of the host's memory, in per cent; None where there is no telling."""
-    with suppress(OSError, ValueError, ZeroDivisionError, KeyError), open("/proc/meminfo", "rb") as file:
-        kilobytes = {line.split()[0]: line.split()[1] for line in file.readlines()[:3]}
-        return 100 * (1 - int(kilobytes[b"MemAvailable:"]) / int(kilobytes[b"MemTotal:"]))
-    return None
+    """What cannot be had any more of the host's memory, or of the container's; None where there is no telling."""
+    use = memory_use()
+    return None if use is None else use.percent
 
 
 class HostPressure:

@@ -25,7 +25,7 @@ class Stats(NamedTuple):
     `buffered` wait or are on their way; `sent` were answered: `accepted`, `duplicates` or `rejected`; `dropped`
     never left, because the buffer was full or closed. `connected` tells how the last request ended, `last_error`
     what went wrong last. `breakers` are the fleet's while its word arrives, else `local`: they go by this process's
-    own calls alone.
+    own calls alone. `errors` that operations ended with, by kind, where there were any.
     """
 
     buffered: int
@@ -37,6 +37,7 @@ class Stats(NamedTuple):
     last_error: str
     connected: bool
     breakers: Literal["fleet", "local"] = "local"
+    errors: Mapping[str, int] = {}
 
 
 class Transport:

@@ -15,23 +15,34 @@ from django.utils import timezone
 
 from featurememory.access import KEYS
 from featurememory.ingestion.receive import open_intake
+from featurememory.integration.server_errors import ERRORS
 from featurememory.live.followers import note_still_there
 from featurememory.live.hub import Hub
 from featurememory.models import ProcessRecord
 from featurememory.observability.health_snapshot import take_snapshot
+from featurememory.observability.latency import RECOGNITION
+from featurememory.resource_management.configuration import limits
+from featurememory.resource_management.monitor import RESTARTS, ProcessMonitor, pressing_usage
+from featurememory.serving.relief import give_memory_back
+from featurememory.validation.storage import note_passes
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 5.0
-RESTARTS = "FEATUREMEMORY_RESTARTS"
 LAST_EXIT = "FEATUREMEMORY_LAST_EXIT"
 
 
 class Heartbeat:
     """Keeps this process's ProcessRecord fresh from a thread of its own."""
 
-    def __init__(self, *roles: str, metrics: Callable[[], dict[str, Any]] = dict) -> None:
+    def __init__(
+        self,
+        *roles: str,
+        metrics: Callable[[], dict[str, Any]] = dict,
+        monitor: ProcessMonitor | None = None,
+    ) -> None:
         self._roles = roles
+        self._monitor = monitor or ProcessMonitor()
         self._metrics = metrics
         self._started_at = timezone.now()
         self._stop = threading.Event()
@@ -51,6 +62,7 @@ class Heartbeat:
         while not self._stop.wait(EVERY_S):
             self._beat()
         try:
+            note_passes()
             self._own_records().delete()
         except DatabaseError as failure:
             logger.warning("the process's record stays behind: %s", failure)
@@ -58,6 +70,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         try:
+            metrics = self._monitor.look(timezone.now())._asdict() | self._metrics()
             for role in self._roles:
                 ProcessRecord.objects.update_or_create(
                     host=socket.gethostname(),
@@ -68,10 +81,11 @@ class Heartbeat:
                         "seen_at": timezone.now(),
                         "restarts": int(os.environ.get(RESTARTS, "0")),
                         "last_exit": os.environ.get(LAST_EXIT, ""),
-                        "metrics": self._metrics(),
+                        "metrics": metrics,
                     },
                 )
             KEYS.note_use()
+            note_passes()
         except DatabaseError as failure:
             logger.warning("the heartbeat could not be written: %s", failure)
             connection.close()
@@ -91,11 +105,23 @@ class Heartbeat:
 
 
 def web_metrics(hub: Hub) -> dict[str, Any]:
-    """What a web process reports of itself: its writer, the spans it had no use for, and its streams, whose
-    followers it vouches for."""
-    note_still_there(hub.instances, timezone.now())
+    """What a web process reports of itself: its writer, whom it tells whether there is room, the spans it had no use
+    for, errors, how long recognition took in the last minute, and its streams, whose followers it vouches for."""
+    now = timezone.now()
+    note_still_there(hub.instances, now)
     current = open_intake()
-    streams = {"streams": hub.open_streams, "live_silent_s": round(hub.silent_s, 1)}
+    recognition = RECOGNITION.lately()
+    streams = {
+        "streams": hub.open_streams,
+        "live_silent_s": round(hub.silent_s, 1),
+        "recognitions": recognition.number,
+        "recognition_ms_p50": recognition.p50_ms,
+        "recognition_ms_p99": recognition.p99_ms,
+    }
     if current is None:
         return streams
-    return streams | {"skipped_spans": current.skipped_spans} | asdict(current.writer.report())
+    was_open = current.writer.admission.refusal is None
+    if current.writer.admission.judge(pressing_usage(now), limits().constraints) and was_open:
+        give_memory_back()
+    figures = {"skipped_spans": current.skipped_spans, "errors": ERRORS.counts}
+    return streams | figures | asdict(current.writer.report())

@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.utils import timezone
 
+from featurememory.accounts.passwords import draw_password
 from featurememory.configuration import ConfigurationProblem
 from featurememory.models import FeatureSpace
-from featurememory.roles import ADMINISTRATOR
+from featurememory.roles import ADMINISTRATOR, administrators
 
 logger = logging.getLogger(__name__)
 
 PASSWORD_VARIABLE = "FEATUREMEMORY_ADMIN_PASSWORD"  # noqa: S105 - a variable's name
 FIRST_ADMINISTRATOR = "admin"
+_INCREMENTAL = 2
+"""SQLite's number for it."""
 
 
 def prepare_database() -> None:
-    """Brings the tables up to date; a new SQLite file can give its space back later (incremental vacuum)."""
+    """Brings the tables up to date; a SQLite file can give its space back later (incremental vacuum)."""
     settings.CONFIGURATION.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     call_command("migrate", interactive=False, verbosity=0)
+    if connection.vendor == "sqlite":
+        _make_vacuum_incremental()
+
+
+def _make_vacuum_incremental() -> None:
+    """Writes the file anew, once: a new one takes milliseconds. A connection that says so from its start would write
+    each time."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA auto_vacuum")
+        if cursor.fetchone() == (_INCREMENTAL,):
+            return
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        cursor.execute("VACUUM")
 
 
 def collect_static_files() -> None:
@@ -61,19 +73,19 @@ def ensure_administrator() -> str | None:
     FEATUREMEMORY_ADMIN_PASSWORD is the password to begin with: it never replaces one that somebody has changed, and
     never brings back an account that somebody has removed.
     """
-    users = get_user_model().objects
     given = os.environ.get(PASSWORD_VARIABLE) or None
     with transaction.atomic():
-        if users.filter(is_superuser=True).exists():
+        if administrators().exists():
             return None
-        admin, _ = users.get_or_create(username=FIRST_ADMINISTRATOR)
-        password = given or secrets.token_urlsafe(15)
-        _check_password(password, admin)
+        admin, _ = User.objects.get_or_create(username=FIRST_ADMINISTRATOR)
         admin.is_staff = admin.is_superuser = admin.is_active = True
-        admin.set_password(password)
-        admin.save()
+        if given:
+            _check_password(given, admin)
+            admin.set_password(given)
+            admin.save()
+        drawn = None if given else draw_password(admin, timezone.now())
         admin.groups.add(Group.objects.get(name=ADMINISTRATOR))
-        return None if given else password
+        return drawn
 
 
 def _check_password(password: str, user: object) -> None:

@@ -65,12 +65,12 @@ def worker_process() -> None:
     from celery.beat import EmbeddedService
     from celery.signals import worker_ready, worker_shutting_down
 
-    from featurememory.celery import app
+    from featurememory.celery import SCHEDULER, app
 
     connections.close_all()
     # What Celery warns root of is unpickling strangers' messages; ours are JSON.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-    beat: Any = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+    beat: Any = EmbeddedService(app, thread=True, scheduler_cls=SCHEDULER)
     worker_ready.connect(lambda **_: beat.start(), weak=False)
     worker_shutting_down.connect(lambda **_: beat.service.stop(), weak=False)  # while the worker finishes
     worker = app.Worker(

@@ -94,8 +94,9 @@ class Router:
                 room=room,
             )
             try:
-                allow(await _caller(raw.authorization), SCOPE)
-                raw = replace(raw, body=await read_body(headers.get(b"content-length", ""), receive, room))
+                caller = allow(await _caller(raw.authorization), SCOPE)
+                body = await read_body(headers.get(b"content-length", ""), receive, room)
+                raw = replace(raw, body=body, key=caller.actor)
                 answer = await _taken_in(endpoint, raw)
             except Disconnected:
                 return

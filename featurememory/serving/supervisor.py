@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from featurememory.serving.heartbeat import LAST_EXIT, RESTARTS
+from featurememory.resource_management.monitor import RESTARTS
+from featurememory.serving.heartbeat import LAST_EXIT
 
 logger = logging.getLogger(__name__)
 

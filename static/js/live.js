@@ -1,7 +1,7 @@
 // Refreshes parts of the page: <... data-live="5" hx-get="..." hx-trigger="refresh"> every 5 s, never while the tab
 // is hidden; a change of state makes every part due at once, and while a part shows something with data-soon, more is
 // expected within a second. Two refreshes of a part that failed in a row show the stale banner; the next that succeeds
-// takes it away.
+// takes it away. The button data-pause holds all of it until it is pressed again.
 
 const TOLERATED = 1;
 const SOON = 1000;
@@ -17,8 +17,11 @@ function wait(element, every) {
   return element.querySelector("[data-soon]") ? Math.min(SOON, every) : every;
 }
 
+let isPaused = false;
+const pause = document.querySelector("[data-pause]");
+
 function refreshWhatIsDue() {
-  if (document.hidden) return;
+  if (document.hidden || isPaused) return;
   for (const [element, part] of parts) {
     if (performance.now() < part.due) continue;
     part.due = performance.now() + wait(element, part.every);
@@ -68,6 +71,16 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 const announcer = document.getElementById("announcer");
 const first = document.querySelector("[data-announce]");
 if (announcer && first) announcer.dataset.last = first.dataset.announce;
+
+if (pause) {
+  pause.hidden = parts.size === 0;
+  pause.addEventListener("click", () => {
+    isPaused = !isPaused;
+    pause.setAttribute("aria-pressed", String(isPaused));
+    pause.title = isPaused ? "Go on refreshing this page" : "Pause the refreshing of this page";
+    refreshWhatIsDue();
+  });
+}
 
 setInterval(refreshWhatIsDue, 500);
 document.addEventListener("visibilitychange", refreshWhatIsDue);

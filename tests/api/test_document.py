@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, get_args
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from ninja import Schema
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -56,3 +60,24 @@ def test_every_call_has_a_summary_and_says_how_it_refuses() -> None:
             for status, answer in answers.items():
                 if status >= "400":
                     assert list(answer["content"]) == ["application/problem+json"], (method, path, status)
+
+
+def test_no_two_shapes_share_a_name() -> None:
+    """The document would have only one of them."""
+
+    def shapes(of: type) -> Iterator[type]:
+        for each in of.__subclasses__():
+            yield each
+            yield from shapes(each)
+
+    def choices(of: Any) -> Iterator[type]:
+        if isinstance(of, type) and issubclass(of, Enum):
+            yield of
+        for part in get_args(of):
+            yield from choices(part)
+
+    ours = {each for each in shapes(Schema) if each.__module__.startswith("featurememory.")}
+    fields = (field for each in ours for field in each.model_fields.values())
+    ours |= {each for field in fields for each in choices(field.annotation)}
+    names = Counter(each.__name__ for each in ours)
+    assert [name for name, times in names.items() if times > 1] == []

@@ -14,6 +14,7 @@ from featurememory.circuit_breaker.fleet import Fleet
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.series import SeriesRegistry
 from featurememory.ingestion.transaction import GroupTransaction, Submission
+from featurememory.observability import operation_search
 from tests.operations import URL, bearer, operation, operation_json, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -237,3 +238,33 @@ def test_a_page_costs_one_query(
     get()
     with django_assert_num_queries(1):
         assert len(get(limit=10)["items"]) == 10
+
+
+def test_operations_are_found_by_process_error_type_duration_and_failure(get: Get) -> None:
+    wanted = {"outcome": "timeout", "error_type": "TimeoutError", "instance": "gpu-7:1", "duration_ms": 900.0}
+    kept(1)
+    (slow,) = kept(1, **wanted)
+    kept(1, **wanted | {"duration_ms": 10.0})
+
+    for query in (
+        {"instance": "gpu-7:1", "min_duration_ms": 500},
+        {"error_type": "TimeoutError", "min_duration_ms": 900},
+        {"outcome": "failed", "min_duration_ms": 11},
+    ):
+        page = get(**query)
+        assert ids(page) == [slow]
+        assert page["next_cursor"] is None
+
+
+def test_a_search_without_an_index_goes_on_where_it_stopped_looking(
+    get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operation_search, "LOOKED_THROUGH", 2)
+    (wanted,) = kept(1, instance="gpu-7:1")
+    store(intake(), *(operation(started_at=at(second)) for second in (1, 2)))
+
+    first = get(instance="gpu-7:1")
+    second = get(instance="gpu-7:1", cursor=first["next_cursor"])
+
+    assert ids(first) == []
+    assert ids(second) == [wanted]

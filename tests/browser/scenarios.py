@@ -11,13 +11,18 @@ from uuid import UUID
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
+import featurememory.jobs  # noqa: F401 - which puts them on the schedule
 from featurememory.circuit_breaker.commands import Order, disable_breaker, force_open_breaker
 from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.models import (
     Breaker,
     BreakerEvent,
+    ComponentState,
     Follower,
     HealthSnapshot,
+    HealthTransition,
+    Job,
+    JobRun,
     LiveSequence,
     LocalTransition,
     Operation,
@@ -26,9 +31,18 @@ from featurememory.models import (
     Source,
 )
 from featurememory.models.rollup import OTHER
+from featurememory.observability.annotations import write_annotation
 from featurememory.observability.rollups import add_to_rollups, tally
 from featurememory.roles import OPERATOR, VIEWER
+from featurememory.scheduling.schedule import JOBS
+from featurememory.validation.passes import Passes
+from featurememory.validation.results import Judged, Subject, ValidationResult, error, warning
+from featurememory.validation.storage import record_failures, record_passes
+from tests.browser.access_scene import known_people_and_keys
+from tests.browser.alert_scene import evaluated, loud_alerts, quiet_alerts
+from tests.browser.operation_scene import told_in_full
 from tests.browser.pattern_scene import learn_patterns
+from tests.browser.resource_scene import cleaned, cleaning, measured, used
 from tests.optimization.stored import USUAL, store_study
 
 PASSWORD = "correct horse battery staple"
@@ -77,33 +91,56 @@ def people() -> None:
     LiveSequence.objects.get_or_create(id=1)
     User.objects.create_superuser("admin", password=PASSWORD)
     for name, role in (("olga", OPERATOR), ("viktor", VIEWER)):
-        User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get(name=role))
+        is_staff = role != VIEWER
+        person = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
+        person.groups.add(Group.objects.get(name=role))
+
+
+def _annotations(now: datetime) -> None:
+    kind = KINDS[0]
+    write_annotation(
+        "audioldm2 checkpoint 41", actor="key deploys", now=now - timedelta(minutes=31), kind="deploy",
+        operation_type=kind.operation_type, model=kind.model,
+    )  # fmt: skip
+    began = now - timedelta(minutes=50)
+    write_annotation(
+        "Load test of the new gateway", actor="olga", now=began, until=began + timedelta(minutes=12)
+    )
 
 
 def empty(now: datetime) -> None:
     """A fresh installation: everything runs, nobody has sent anything."""
     _processes(now, queue_depth=0)
     _snapshots(now, lambda _: 0.0)
+    evaluated(now)
 
 
 def normal(now: datetime) -> None:
     """A quiet afternoon."""
     chance = random.Random(7)
-    _store(list(_calls(now, chance, failing=False)), now)
+    store(list(_calls(now, chance, failing=False)), now)
     _processes(now, queue_depth=240)
     _snapshots(now, lambda _: chance.uniform(0.004, 0.05))
+    _jobs(now, troubled=False)
     _sources(now, dropped=0)
     _followers(now, behind=0)
     _studies(now, regresses_at=10**9)
+    _validations(now, failing=3)
     learn_patterns(now)
+    measured(now)
+    used(now)
+    cleaned(now)
+    quiet_alerts(now)
+    _annotations(now)
+    told_in_full()
 
 
 def incident(now: datetime) -> None:
     """One model fails, another is held by an operator, a third comes back; the queue fills."""
     chance = random.Random(7)
     began = now - INCIDENT
-    _store(list(_calls(now, chance, failing=True)), now)
-    _store(
+    store(list(_calls(now, chance, failing=True)), now)
+    store(
         [(Kind("text_to_speech", OTHER, 3, 900, 0.5, 0.0), now - timedelta(minutes=5), "success", 912.0)], now
     )
     for hours in (19, 7):
@@ -119,8 +156,18 @@ def incident(now: datetime) -> None:
     _alone(KINDS[0], now)
     _processes(now, queue_depth=14_800)
     _snapshots(now, lambda at: chance.uniform(0.004, 0.05) if at < began else 0.78 * (at - began) / INCIDENT)
+    _jobs(now, troubled=True)
     _sources(now, dropped=1_204)
+    _validations(now, failing=900)
     _studies(now, regresses_at=230)
+    measured(now, is_short=True)
+    used(now, is_short=True)
+    cleaned(now)
+    cleaning(now)
+    loud_alerts(now)
+    _annotations(now)
+    told_in_full()
+    known_people_and_keys(now)
 
 
 SCENARIOS = {"empty": empty, "normal": normal, "incident": incident}
@@ -140,7 +187,7 @@ def _calls(now: datetime, chance: random.Random, *, failing: bool) -> Iterator[H
                 yield kind, at, "success", duration * (1.8 if trouble else 1)
 
 
-def _store(happened: list[Happened], now: datetime) -> None:
+def store(happened: list[Happened], now: datetime) -> None:
     """Rollups of all, breakers that saw the last of each kind, and the newest as rows."""
     kinds = sorted({kind for kind, *_ in happened})
     series = {kind: _series(kind, now) for kind in kinds}
@@ -277,17 +324,101 @@ def _snapshots(now: datetime, fill: Callable[[datetime], float]) -> None:
         components = {
             "ingestion": _component(queue, reason, queue_fill=filled, commit_ms_p99=12 + 60 * filled),
             "database": _component("healthy", "Reads and writes.", write_ms=1.9),
+            "pattern index": _component("healthy", "121 patterns in 2 spaces.", patterns=121, spaces=2),
             "jobs": _component("healthy", "Web, worker and schedule are running."),
             "breakers": _component("degraded" if refusing else "healthy", broken),
+            "resources": _component("healthy", "There is room."),
             "live bus": _component("healthy", "News travels by SQLite's data version."),
+            "notification": _component("healthy", "Nobody is told: no channel is set up."),
         }
         status = "degraded" if refusing or queue == "degraded" else "healthy"
         rows.append(HealthSnapshot(at=at, status=status, components=components))
     HealthSnapshot.objects.bulk_create(reversed(rows))
+    _states(rows[0], now)
+
+
+def _states(newest: HealthSnapshot, now: datetime) -> None:
+    """As the newest snapshot has them; what is not well has become so in the incident."""
+    looked_since = now - timedelta(hours=30)
+    whole = {"status": newest.status, "reason": "All components are healthy.", "metrics": {}}
+    if newest.status != "healthy":
+        whole["reason"] = "Breakers: some refuse calls."
+    for name, each in {**newest.components, ComponentState.WHOLE: whole}.items():
+        is_well = each["status"] == "healthy"
+        since = looked_since if is_well else now - INCIDENT
+        standing = {"since": since, "checked_at": newest.at, **each}
+        ComponentState.objects.update_or_create(name=name, defaults=standing)
+        moves = [("unknown", "healthy", looked_since)] + (
+            [] if is_well else [("healthy", each["status"], since)]
+        )
+        for before, after, at in moves:
+            HealthTransition.objects.create(
+                component=name, before=before, after=after, reason=each["reason"], at=at
+            )
+
+
+def _jobs(now: datetime, *, troubled: bool) -> None:
+    """All ran when they should; in trouble one keeps failing, one is overdue, and somebody has asked for it."""
+    for scheduled in JOBS.values():
+        Job.objects.create(
+            name=scheduled.name,
+            every_s=scheduled.every.total_seconds(),
+            known_since=now - timedelta(hours=30),
+            started_at=now - scheduled.every / 2,
+            ended_at=now - scheduled.every / 2,
+            duration_ms=3.4,
+            result="succeeded",
+            succeeded_at=now - scheduled.every / 2,
+            runs=1_200,
+        )
+    if troubled:
+        error = "OperationalError: the database is locked"
+        Job.objects.filter(name="propose_steps").update(
+            result="failed",
+            failed_at=now - timedelta(seconds=40),
+            error=error,
+            failures_in_a_row=3,
+            failures=3,
+        )
+        Job.objects.filter(name="merge_patterns").update(started_at=now - timedelta(hours=2))
+        for minutes in (3, 2, 1):
+            ended_at = now - timedelta(minutes=minutes)
+            JobRun.objects.create(
+                job="propose_steps", status="failed", started_at=ended_at, ended_at=ended_at, duration_ms=20_012,
+                error=error,
+            )  # fmt: skip
+        JobRun.objects.create(
+            job="merge_patterns", status="waiting", asked_at=now, asked_by="admin", reason="two look alike"
+        )
 
 
 def _component(status: str, reason: str, **metrics: float) -> dict[str, object]:
     return {"status": status, "reason": reason, "metrics": metrics}
+
+
+def _validations(now: datetime, *, failing: int) -> None:
+    """What passed in the last day, and in the last hour so many failures of two kinds."""
+    passes = Passes()
+    for hours in range(24):
+        at = (now - timedelta(hours=hours)).timestamp()
+        passes.add("operation", "orchestrator-1:4711:9f2c", 4_200, Subject("transcription"), at)
+        passes.add("pattern", "orchestrator-1:4711:9f2c", 900, Subject("embedding", space="wav2vec2-768"), at)
+    record_passes(passes.drain())
+    dimension = error("dimension", "features", "has 512 numbers, but its feature space has 768", [0.25] * 512)
+    outcome = error("literal_error", "outcome", "Input should be 'success' or 'error'", "splendid")
+    odd = warning("constant", "features", "all 512 numbers are the same", 0.25)
+    subject = Subject("embedding", "wav2vec2-768", "wav2vec2-768")
+    with transaction.atomic():
+        for first in range(0, failing, 30):
+            judged = []
+            for number in range(first, min(first + 30, failing)):
+                finding, source = (
+                    (outcome, "key batch-import") if number % 3 else (dimension, "orchestrator-2:4711:9f2c")
+                )
+                validator = "operation" if number % 3 else "pattern"
+                result = ValidationResult((finding,), (odd,), {"thresholds": {"dimension": 768}})
+                judged.append(Judged(validator, source, subject, result))
+            record_failures(judged, now - timedelta(seconds=failing - first))
 
 
 def _sources(now: datetime, *, dropped: int) -> None:

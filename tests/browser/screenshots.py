@@ -14,6 +14,28 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 PAGES = {
     "overview": "/",
+    "alerts": "/alerts/",
+    "alerts-filtered": "/alerts/?severity=info",
+    "alert": "/alerts/1/",
+    "alert-acknowledge": "/alerts/1/acknowledge/",
+    "alert-many": "/alert-acts/close/?alert=1&alert=2",
+    "alert-history": "/alerts/history/",
+    "alert-silences": "/alerts/silences/",
+    "alert-silence-new": "/alerts/silences/new/?alert=1&alert=2",
+    "alert-silence-preview": "/alerts/silences/new/?preview=yes&matchers=operation_type%3Dtext_to_audio&minutes=60",
+    "alert-silence-end": "/alerts/silences/1/end/",
+    "alert-rules": "/alerts/rules/",
+    "alert-rule-new": "/alerts/rules/new/?kind=threshold",
+    "alert-rule-preview": "/alerts/rules/new/?kind=threshold&preview=yes&name=Slow&signal=latency_p95"
+    "&severity=warning&operator=above&threshold=9000&no_data=keep",
+    "alert-rule-switch": "/alerts/rules/1/switch/",
+    "overview-compared": "/?range=1h&compare=day",
+    "models": "/models/",
+    "models-slowest": "/models/?order=slowest&range=6h",
+    "model": "/models/1/",
+    "models-compare": "/models/compare/?one=1&other=2",
+    "annotations": "/annotations/",
+    "annotation-new": "/annotations/new/",
     "breakers": "/breakers/",
     "breaker": "/breakers/text_to_audio:audioldm2/",
     "breaker-held": "/breakers/text_to_audio:musicgen-medium/",
@@ -26,6 +48,11 @@ PAGES = {
     "breaker-settings-preview": "/breaker-settings/?preview=yes&max_failures=8&reset_timeout_ms=5000",
     "reset": "/breakers/text_to_audio:audioldm2/reset/",
     "force-open": "/breakers/embedding:mert-330m/force-open/",
+    "operations": "/operations/",
+    "operations-failed": "/operations/?outcome=failed&model=audioldm2&min_ms=500&order=slowest",
+    "operations-none": "/operations/?operation_type=text_to_audio&error_type=Nothing",
+    "operation": "/operations/0190a6e2-5c1f-7cc3-98c4-dc0c0c07398f/",
+    "operation-gone": "/operations/00000000-0000-4000-8000-00000000ffff/",
     "optimizations": "/optimizations/",
     "optimizations-of": "/optimizations/?study=1",
     "optimization": "/optimizations/2/",
@@ -36,6 +63,7 @@ PAGES = {
     "learning-settings": "/learning-settings/",
     "learning-settings-wrong": "/learning-settings/?preview=yes&control=3&steps=nonsense",
     "learning-settings-preview": "/learning-settings/?preview=yes&aim=score&control=0.2",
+    "alert-channels": "/alerts/channels/",
     "patterns": "/patterns/",
     "patterns-pinned": "/patterns/?kind=pinned&order=seen",
     "patterns-calibrating": "/patterns/?space=clap-8",
@@ -43,6 +71,28 @@ PAGES = {
     "pattern-change": "/patterns/1000000002/change/",
     "pattern-merge": "/patterns/1000000002/merge/?into=5",
     "pattern-forget": "/patterns/1000000005/forget/",
+    "validations": "/validation/",
+    "validation": "/validation/50/",
+    "resources": "/resources/?range=24h",
+    "resource-cleanup": "/resources/cleanup/",
+    "resource-cleanup-run": "/resources/cleanups/3/",
+    "resource-limits": "/resources/limits/",
+    "resource-limits-preview": "/resources/limits/?preview=yes&max_operations=1000&operations-days=2",
+    "resource-limits-wrong": "/resources/limits/?preview=yes&audit-days=3&cleanup_low=0.9",
+    "health": "/health/",
+    "jobs": "/jobs/",
+    "job-run": "/jobs/merge_patterns/run/",
+    "settings": "/settings/",
+    "settings-keys": "/settings/keys/",
+    "settings-key-new": "/settings/keys/new/",
+    "settings-key-revoke": "/settings/keys/1/revoke/",
+    "settings-people": "/settings/people/",
+    "settings-person-add": "/settings/people/add/",
+    "settings-person-role": "/settings/people/1/role/",
+    "settings-person-deactivate": "/settings/people/2/deactivate/",
+    "settings-audit": "/settings/audit/",
+    "settings-audit-preset": "/settings/audit/?action=breaker.force_open&range=7d",
+    "account": "/account/",
     "missing": "/no-such-page/",
     "admin": "/admin/",
     "admin-operations": "/admin/featurememory/operation/",
@@ -56,7 +106,13 @@ PAGES = {
     "login": "/login/",
 }
 ONLY_NORMAL = {name for name in PAGES if name.startswith("pattern")} - {"patterns"}
-ONLY_INCIDENT = PAGES.keys() - ONLY_NORMAL - {"overview", "breakers", "patterns", "optimizations"}
+ONLY_INCIDENT = (
+    PAGES.keys()
+    - ONLY_NORMAL
+    - {"overview", "alerts", "alert-history", "alert-silences", "alert-rules"}
+    - {"operations", "breakers", "patterns", "optimizations", "validations", "resources", "health", "jobs"}
+    - {"settings-keys", "settings-audit", "models", "annotations"}
+)
 WIDTHS = {360: 740, 1440: 900}
 
 

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from featurememory.models import AuditEntry, Breaker
+from tests.browser.keyboard import tab_to
 from tests.browser.scenarios import KINDS
 
 Build = Callable[[str], None]
 Contexts = Callable[..., BrowserContext]
 NAME = KINDS[0].breaker
-
-
-def _tab_to(page: Page, label: str) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(
-            "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
-        )
-        if focused == label:
-            return
-    raise AssertionError(f"The keyboard does not reach {label!r}.")
 
 
 def _resets() -> int:
@@ -34,11 +24,11 @@ def test_a_breaker_is_reset_with_the_keyboard_alone(situation: Build, context_of
     page = context_of("olga").new_page()
     page.goto("/")
 
-    _tab_to(page, f"Reset {NAME}")
+    tab_to(page, f"Reset {NAME}")
     page.keyboard.press("Enter")
     page.wait_for_url("**/reset/")
     page.keyboard.type("the GPU is back")
-    _tab_to(page, "Reset")
+    tab_to(page, "Reset")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/breakers/{NAME}/")
 
@@ -70,13 +60,13 @@ def test_many_breakers_are_reset_with_the_keyboard_alone(situation: Build, conte
     page.goto("/breakers/")
 
     for name in (NAME, KINDS[2].breaker):
-        _tab_to(page, f"Choose {name}")
+        tab_to(page, f"Choose {name}")
         page.keyboard.press("Space")
-    _tab_to(page, "Reset the chosen…")
+    tab_to(page, "Reset the chosen…")
     page.keyboard.press("Enter")
     page.wait_for_url("**/breaker-resets/?name=*")
     page.keyboard.type("all hosts are back")
-    _tab_to(page, "Reset what is ticked")
+    tab_to(page, "Reset what is ticked")
     page.keyboard.press("Enter")
     page.wait_for_url("**/breakers/?only=*")
 
@@ -100,7 +90,7 @@ def test_settings_are_changed_with_the_keyboard_alone_after_a_look_at_what_chang
     page.keyboard.press("Enter")
     expect(page.get_by_role("row", name="Failures in a row")).to_contain_text("8 failures")
     page.keyboard.type("the hosts are slower now")
-    _tab_to(page, "Apply")
+    tab_to(page, "Apply")
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("status")).to_be_focused()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import BrowserContext, expect
 
 from featurememory.models import AuditEntry, LearningSettings, Optimization
-from tests.browser.test_breaker_reset import _tab_to
+from tests.browser.keyboard import tab_to
 
 Build = Callable[[str], None]
 Contexts = Callable[..., BrowserContext]
@@ -31,11 +31,11 @@ def test_an_optimization_is_quarantined_with_the_keyboard_alone(
     page = context_of("olga").new_page()
     page.goto(f"/optimizations/{found.pk}/")
 
-    _tab_to(page, "Quarantine…")
+    tab_to(page, "Quarantine…")
     page.keyboard.press("Enter")
     page.wait_for_url("**/quarantine/")
     page.keyboard.type("it crackles")
-    _tab_to(page, "Quarantine")
+    tab_to(page, "Quarantine")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/optimizations/{found.pk}/")
 

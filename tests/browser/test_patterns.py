@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from featurememory.core.operator_actions import change_pattern
 from featurememory.models import AuditEntry, Pattern
+from tests.browser.keyboard import tab_to
 from tests.browser.pattern_scene import CALIBRATED, learn_patterns
-from tests.browser.test_breaker_reset import _tab_to
 
 Build = Callable[[str], None]
 Contexts = Callable[..., BrowserContext]
@@ -110,15 +110,15 @@ def test_a_pattern_is_merged_with_the_keyboard_alone(situation: Build, context_o
     page = context_of("olga").new_page()
     page.goto(f"/patterns/{gone.pk}/")
 
-    _tab_to(page, "Merge into another…")
+    tab_to(page, "Merge into another…")
     page.keyboard.press("Enter")
     page.wait_for_url("**/merge/")
     first = page.get_by_role("group", name="Nearest patterns").get_by_role("link").first
-    _tab_to(page, first.get_attribute("aria-label") or "")
+    tab_to(page, first.get_attribute("aria-label") or "")
     page.keyboard.press("Enter")
     page.wait_for_url("**/merge/?into=*")
     page.keyboard.type("the same voice")
-    _tab_to(page, "Merge")
+    tab_to(page, "Merge")
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("status")).to_be_focused()

@@ -207,7 +207,8 @@ def test_patterns_of_two_spaces_do_not_merge() -> None:
 def test_what_cannot_be_compared_is_counted_and_teaches_nothing() -> None:
     ours, _ = ready()
     before = statistics()
-    assert learn(ours, [[1.0, 2.0], [0.0] * 8]) == [Learned()] * 2
+    faults = [each.fault for each in learn(ours, [[1.0, 2.0], [0.0] * 8])]
+    assert [fault and fault.code for fault in faults] == ["dimension", "zero"]
     assert (FeatureSpace.objects.get().refused, statistics()) == (2, before)
 
 
@@ -218,7 +219,8 @@ def test_a_space_comes_into_being_by_learning_alone_and_as_many_as_there_is_room
     ours.learn_one("s", [1.0, 2.0], NOW)
     with pytest.raises(ResourceConstraintError, match="FEATUREMEMORY_MAX_SPACES"):
         ours.learn_one("t", [1.0, 2.0], NOW)
-    assert learn(ours, [[1.0, 2.0]], "t") == [Learned()]
+    (refused,) = learn(ours, [[1.0, 2.0]], "t")
+    assert (refused.pattern, refused.fault and refused.fault.code) == (None, "no_room")
     with pytest.raises(ValidationError, match="has 1 numbers, but its feature space has 2"):
         ours.learn_one("s", [1.0], NOW)
     assert list(FeatureSpace.objects.values_list("name", "dimension", "seen")) == [("s", 2, 1)]

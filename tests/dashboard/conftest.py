@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.test import Client
 
 from tests.browser.scenarios import SCENARIOS, people
@@ -21,7 +22,12 @@ def _passwords_hash_fast(settings: Any) -> None:
 @pytest.fixture
 def situation(db: Any, now: datetime) -> Callable[[str], None]:
     """Builds `empty`, `normal` or `incident`."""
-    return lambda name: SCENARIOS[name](now)
+
+    def build(name: str) -> None:
+        with transaction.atomic():
+            SCENARIOS[name](now)
+
+    return build
 
 
 @pytest.fixture

@@ -24,8 +24,23 @@ PAGES = [
     "/patterns/map.csv",
     "/patterns/1000000001/",
     "/patterns/1000000001/merge/",
+    "/resources/",
+    "/resources/limits/",
+    "/resources/cleanup/",
+    "/resources/cleanups/1/",
+    "/resources/chart.csv",
     "/overview/status/",
+    "/health/",
+    "/health/watch/",
+    "/jobs/",
+    "/jobs/merge_patterns/run/",
     "/overview/chart.csv",
+    "/validation/",
+    "/validation/1/",
+    "/validation/chart.csv",
+    "/operations/",
+    "/operations/export/",
+    "/operations/00000000-0000-4000-8000-000000000064/",
 ]
 
 

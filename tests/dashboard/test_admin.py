@@ -28,7 +28,7 @@ RECORDS = [
     "healthsnapshot",
     "processrecord",
 ]
-RECORDS += ["apikey", "auditentry"]
+RECORDS += ["apikey", "auditentry", "componentstate", "healthtransition", "job", "jobrun"]
 RECORDS += [
     "study",
     "arm",
@@ -37,7 +37,10 @@ RECORDS += [
     "recommendation",
     "feedback",
     "learningsettings",
+    "validationrecord",
+    "validationtally",
 ]
+RECORDS += ["resourcesettings", "resourcesample", "cleanuprun"]
 
 
 def _address(model: str, page: str, *args: Any) -> str:
@@ -50,6 +53,7 @@ def test_records_are_listed_and_shown_but_not_edited(situation: Build, sign_in: 
     models.ApiKey.drawn("a", ["read"], created_at="2026-11-23T00:00Z")[0].save()
     models.Feedback.objects.create(operation=uuid4(), score=0.5, actor="a", at="2026-11-23T00:00Z")
     models.LearningSettings.objects.create(values={"control": 0.2}, changed_at="2026-11-23T00:00Z")
+    models.ResourceSettings.objects.create(changed_at="2026-11-23T00:00Z")
     client = sign_in("admin")
     row = getattr(models, {m.__name__.lower(): m.__name__ for m in _tables()}[record]).objects.first()
 
@@ -61,6 +65,10 @@ def test_records_are_listed_and_shown_but_not_edited(situation: Build, sign_in: 
     assert (listed.status_code, shown.status_code) == (200, 200)
     assert (changed.status_code, deleted.status_code) == (403, 403)
     assert 'name="_save"' not in shown.content.decode()
+
+
+def _why(**given: Any) -> dict[str, Any]:
+    return {"reason": "a new orchestrator", "request_id": str(uuid4())} | given
 
 
 def _tables() -> list[Any]:
@@ -151,7 +159,7 @@ def test_staff_that_may_only_look_is_refused(situation: Build, sign_in: SignIn) 
 def test_a_new_key_is_shown_once_and_works(db: Any, sign_in: SignIn) -> None:
     client = sign_in("admin")
 
-    made = client.post(_address("apikey", "add"), {"name": "studio", "scopes": ["ingest", "read"]})
+    made = client.post(_address("apikey", "add"), _why(name="studio", scopes=["ingest", "read"]))
 
     key = re.search(r"fm_[\w-]+", made.content.decode())[0]  # type: ignore[index]
     row = models.ApiKey.objects.get(name="studio")
@@ -170,8 +178,8 @@ def test_a_key_s_name_is_taken_once(db: Any, sign_in: SignIn) -> None:
     client = sign_in("admin")
     given = {"name": "studio", "scopes": ["read"]}
 
-    client.post(_address("apikey", "add"), given)
-    again = client.post(_address("apikey", "add"), given)
+    client.post(_address("apikey", "add"), _why(**given))
+    again = client.post(_address("apikey", "add"), _why(**given))
 
     assert "There is a key of this name" in again.content.decode()
     assert models.ApiKey.objects.count() == 1
@@ -179,7 +187,7 @@ def test_a_key_s_name_is_taken_once(db: Any, sign_in: SignIn) -> None:
 
 def test_a_revoked_key_no_longer_works(db: Any, sign_in: SignIn) -> None:
     client = sign_in("admin")
-    made = client.post(_address("apikey", "add"), {"name": "studio", "scopes": ["read"]}).content.decode()
+    made = client.post(_address("apikey", "add"), _why(name="studio", scopes=["read"])).content.decode()
     key = re.search(r"fm_[\w-]+", made)[0]  # type: ignore[index]
     row = models.ApiKey.objects.get()
 

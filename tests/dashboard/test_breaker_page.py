@@ -260,7 +260,7 @@ def test_the_page_asks_as_often_for_a_long_history_as_for_a_short_one(
     for number in range(9):
         follower(f"host-{number}", now)
 
-    assert asked() == short <= 11
+    assert asked() == short <= 13
 
 
 def test_a_refresh_gets_its_part_alone(situation: Build, sign_in: SignIn) -> None:

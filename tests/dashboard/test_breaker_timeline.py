@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from dashboard.breaker_timeline import MOST_EVENTS, SPAN, THINNEST, WIDTH, Lane, draw_timeline
+from dashboard.breaker_timeline import MOST_EVENTS, draw_timeline
+from dashboard.state_timeline import SPAN, THINNEST, WIDTH, Lane
 from featurememory.models import Breaker, BreakerEvent
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

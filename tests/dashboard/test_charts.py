@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.charts import Chart, golden_signals
+from dashboard.charts import Chart
+from dashboard.traffic_charts import Shown, golden_signals
 from featurememory.observability.figures import Figures
-from featurememory.observability.signals import Saturation, TransitionSeen
+from featurememory.observability.marks import Mark
+from featurememory.observability.signals import Saturation
 from featurememory.observability.span import Span
 from featurememory.observability.traffic import Traffic
 
@@ -22,18 +24,18 @@ TOTAL = Figures(
     success=150, error=6, timeout=3, cancelled=3, rejected=9, p50=80.0, p95=900.0, p99=4_000.0, longest=9e3
 )
 MARKS = tuple(
-    TransitionSeen(START + timedelta(seconds=30 * turn), "t:w", "closed", state, "5 failures", "", "")
+    Mark(START + timedelta(seconds=30 * turn), state, "t:w", "5 failures")
     for turn, state in enumerate(("open", "half_open", "closed", "forced_open", "disabled"))
 )
 
 
-def _charts(traffic: Traffic, marks: tuple[TransitionSeen, ...] = ()) -> dict[str, Chart]:
+def _charts(traffic: Traffic, marks: tuple[Mark, ...] = ()) -> dict[str, Chart]:
     saturation = Saturation(SPAN, (0.1, None, 0.9, None), (4.0, None, 8.0, None), (), 2, 0)
     now = START + timedelta(minutes=3, seconds=20)
-    return {chart.key: chart for chart in golden_signals(traffic, saturation, marks, now)}
+    return {chart.key: chart for chart in golden_signals(Shown(traffic, now, marks), saturation)}
 
 
-def _busy(marks: tuple[TransitionSeen, ...] = ()) -> dict[str, Chart]:
+def _busy(marks: tuple[Mark, ...] = ()) -> dict[str, Chart]:
     return _charts(Traffic(SPAN, (BUSY, Figures(), BUSY, BUSY), (), TOTAL), marks)
 
 
@@ -70,9 +72,9 @@ def test_figures_carry_no_colour_of_their_own() -> None:
 def test_breakers_that_opened_and_closed_stand_as_lines() -> None:
     for chart in _busy(MARKS).values():
         assert [shape["name"] for shape in chart.figure["layout"]["shapes"]] == [
-            "open",
-            "closed",
-            "forced_open",
+            "bad",
+            "ok",
+            "bad",
         ]
 
 
@@ -86,9 +88,8 @@ def test_a_minute_that_has_just_begun_gives_no_rate() -> None:
 
 def test_a_minute_half_over_is_measured_by_the_time_that_passed() -> None:
     traffic = Traffic(SPAN, (BUSY, BUSY, BUSY, BUSY), (), TOTAL)
-    charts = golden_signals(
-        traffic, Saturation(SPAN, (None,) * 4, (None,) * 4), (), START + timedelta(minutes=3, seconds=30)
-    )
+    now = START + timedelta(minutes=3, seconds=30)
+    charts = golden_signals(Shown(traffic, now), Saturation(SPAN, (None,) * 4, (None,) * 4))
 
     assert charts[1].rows[3][2] == pytest.approx(57 / 30)
 
@@ -98,12 +99,8 @@ def test_nothing_to_draw_is_said_in_words() -> None:
 
     assert charts["latency"].empty == "No operation ended in this range."
     assert charts["saturation"].empty == ""
-    silent = golden_signals(
-        Traffic(SPAN, (Figures(rejected=4),) * 4, (), Figures(rejected=16)),
-        Saturation(SPAN, (None,) * 4, (None,) * 4),
-        (),
-        SPAN.end,
-    )
+    rejected = Traffic(SPAN, (Figures(rejected=4),) * 4, (), Figures(rejected=16))
+    silent = golden_signals(Shown(rejected, SPAN.end), Saturation(SPAN, (None,) * 4, (None,) * 4))
     assert silent[0].empty == "Every call was rejected; none ran."
     assert silent[3].empty == "No process reported its queue in this range."
 

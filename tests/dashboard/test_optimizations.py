@@ -343,7 +343,7 @@ def test_a_page_asks_as_often_for_many_as_for_few_and_is_quick_with_ten_thousand
         study = Study.objects.create(operation_type=f"t{number}", model="m", created_at=now)
         Arm.objects.create(study=study, number=0, parameters=BASELINE, digest="x", created_at=now)
 
-    assert asked(LIST) == few <= 14
+    assert asked(LIST) == few <= 16
     for path in (LIST, f"{LIST}?text=steps=20", f"{LIST}?status=promoted", "/optimizations/gains/"):
         took = []
         for _ in range(5):

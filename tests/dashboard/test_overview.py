@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ def test_a_quiet_afternoon_is_said_to_be_quiet(situation: Build, sign_in: SignIn
 
     page = _page(sign_in("viktor"))
 
-    assert "Nothing fires: 6 breakers closed, 5 components healthy" in page
+    assert "Nothing fires: 6 breakers closed, 8 components healthy" in page
     assert "<title>Overview" in page
     assert 'id="firing"' not in page
 
@@ -53,6 +53,19 @@ def test_an_incident_is_told_in_words_and_counted_in_the_title(situation: Build,
     assert "<title>(5) Overview" in page
     assert "By olga: “GPU 3 is being swapped, back at 15:30”" in page
     assert reverse("breaker-reset", args=[KINDS[0].breaker]) in page
+
+
+def test_without_javascript_the_time_of_the_update_is_utc_as_it_says(
+    situation: Build, sign_in: SignIn, settings: Any
+) -> None:
+    situation("normal")
+    settings.TIME_ZONE = "Asia/Tokyo"
+
+    page = _page(sign_in("viktor"))
+
+    said = re.search(r'id="updated" datetime="[^"]*" data-show="ago">(\d\d):', page)
+    assert said is not None
+    assert int(said[1]) - datetime.now(UTC).hour in (0, -1, 23)
 
 
 def test_who_may_not_act_is_offered_no_action(situation: Build, sign_in: SignIn) -> None:
@@ -82,11 +95,11 @@ def test_the_page_asks_a_handful_of_queries_whatever_it_shows(
     situation("incident")
     client = sign_in("viktor")
 
-    with django_assert_max_num_queries(18) as asked:
+    with django_assert_max_num_queries(31) as asked:
         _page(client, "/?range=24h")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         _page(client, reverse("overview-status"))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(20):
         _page(client, reverse("overview-signals") + "?range=7d")
 
     assert not any(Operation._meta.db_table + '"' in query["sql"] for query in asked.captured_queries)

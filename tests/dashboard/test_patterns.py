@@ -198,5 +198,5 @@ def test_the_page_asks_as_often_for_many_patterns_as_for_few(
     few = asked("")
     many(space, 700, now)
 
-    assert asked("") == few <= 11
+    assert asked("") == few <= 13
     assert asked("?order=seen&kind=pinned&text=rain") == few

@@ -17,13 +17,13 @@ from featurememory.ingestion.transaction import Submission, Written
 from featurememory.ingestion.writer import (
     MAX_GROUP,
     MAX_QUEUED_BYTES,
-    REPORTED_S,
     GroupCommitWriter,
     QueueFull,
     StorageFailed,
     WriterStopped,
 )
 from featurememory.models import Operation as StoredOperation
+from featurememory.observability.latency import LATELY_S
 from tests.operations import batch, operation, operation_json, post
 from tests.servers import wait_until
 
@@ -236,7 +236,7 @@ def test_a_slow_commit_is_forgotten_after_a_minute(disk: Disk) -> None:
     writer.start()
     writer.submit(of(1)).result(30)
     wait_until(lambda: writer.report().commit_ms_p99, "a commit's time")
-    now += REPORTED_S
+    now += LATELY_S
     assert writer.report().commit_ms_p99 is not None
     now += 0.1
     assert writer.report().commit_ms_p99 is None

@@ -26,7 +26,7 @@ from featurememory.circuit_breaker.fleet import BreakerResults, Fleet, Result
 from featurememory.ingestion.operations import Sender
 from featurememory.ingestion.receive import intake
 from featurememory.ingestion.transaction import Submission
-from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord
+from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, Job, ProcessRecord
 from featurememory.observability.exposition import BOUNDS_S
 from featurememory.observability.health_snapshot import STALE_AFTER
 from tests.operations import bearer, operation, store
@@ -65,6 +65,15 @@ def fill(now: datetime) -> None:
     HealthSnapshot.objects.create(
         at=now, status="degraded", components={"jobs": {"status": "degraded", "reason": "", "metrics": {}}}
     )
+    Job.objects.create(
+        name="shear",
+        every_s=5,
+        known_since=now,
+        started_at=now - timedelta(minutes=2),
+        succeeded_at=now,
+        failures=4,
+    )
+    Job.objects.create(name="count_sheep", every_s=5, known_since=now)
 
 
 def test_each_family_says_what_is_stored(
@@ -93,6 +102,13 @@ def test_each_family_says_what_is_stored(
     assert value("series", kind="all") == 2
     assert value("health_status", component="jobs", status="degraded") == 1
     assert value("health_status", component="all", status="healthy") == 0
+    assert value("job_last_success_timestamp_seconds", job="shear") == pytest.approx(now.timestamp())
+    assert ("featurememory_job_last_success_timestamp_seconds", labels(job="count_sheep")) not in found
+    assert (value("job_failures_total", job="shear"), value("job_failures_total", job="count_sheep")) == (
+        4,
+        0,
+    )
+    assert (value("job_overdue", job="shear"), value("job_overdue", job="count_sheep")) == (1, 0)
 
 
 def test_buckets_rise_and_end_with_the_count(transactional_db: None, client: Client, api_key: str) -> None:
@@ -214,7 +230,7 @@ def test_a_hold_that_is_over_is_no_longer_told_of(
     transactional_db: None, client: Client, api_key: str
 ) -> None:
     store(intake(), operation(operation_type="t", model="m"))
-    soon = timezone.now() + timedelta(milliseconds=300)
+    soon = timezone.now() + timedelta(minutes=5)
     force_open_breaker("t:m", Order("ann", "a moment", until=soon))
 
     assert breaker_families(scraped(client, api_key))["state forced_open"] == 1

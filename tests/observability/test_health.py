@@ -8,23 +8,27 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from featurememory.jobs import KEEP_PROCESSES, KEEP_SNAPSHOTS, forget_the_old
+from featurememory.jobs import KEEP_PROCESSES, forget_the_old
 from featurememory.models import HealthSnapshot, ProcessRecord
 from featurememory.observability.health import (
     LIVE_SILENT_S,
     RESTARTED_WITHIN,
     SEEN_WITHIN,
-    Component,
+    PatternsSeen,
     ProcessSeen,
     Status,
     judge_breakers,
     judge_database,
     judge_ingestion,
+    judge_jobs,
     judge_live_bus,
+    judge_pattern_index,
     judge_processes,
+    judge_schedule,
     overall,
 )
-from featurememory.observability.health_snapshot import STALE_AFTER, take_snapshot
+from featurememory.observability.health_snapshot import COMPONENTS, STALE_AFTER, take_snapshot
+from featurememory.scheduling.due import JobSeen
 from tests.operations import bearer
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -55,7 +59,7 @@ def seen(role: str = "web", ago: timedelta = timedelta(), **changes: Any) -> Pro
     ],
 )
 def test_the_worst_component_decides_the_whole(statuses: list[Status], expected: Status) -> None:
-    assert overall(Component(status, "") for status in statuses) is expected
+    assert overall(statuses) is expected
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,7 @@ def test_a_snapshot_holds_every_component_with_its_reason(db: None, now: datetim
     for role in PROCESSES:
         ProcessRecord.objects.create(host="h", pid=1, role=role, started_at=now, seen_at=now)
     snapshot = take_snapshot(now)
-    assert set(snapshot.components) == {"ingestion", "database", "jobs", "breakers", "live bus"}
+    assert set(snapshot.components) == set(COMPONENTS)
     assert all(each["reason"] for each in snapshot.components.values())
     assert snapshot.components["database"]["metrics"]["size_bytes"] > 0
     assert snapshot.status == "healthy", snapshot.components
@@ -206,13 +210,10 @@ def test_the_api_never_shows_green_without_a_fresh_snapshot(
     assert asked()["status"] == "unknown"
 
 
-def test_what_is_past_its_time_is_forgotten(db: None, now: datetime) -> None:
-    for age in (timedelta(), KEEP_SNAPSHOTS - timedelta(minutes=1), KEEP_SNAPSHOTS + timedelta(minutes=1)):
-        HealthSnapshot.objects.create(at=now - age, status="healthy", components={})
+def test_processes_that_are_long_gone_are_forgotten(db: None, now: datetime) -> None:
     for age in (timedelta(), KEEP_PROCESSES + timedelta(minutes=1)):
         ProcessRecord.objects.create(host="h", pid=1, role="web", started_at=now - age, seen_at=now - age)
     forget_the_old()
-    assert HealthSnapshot.objects.count() == 2
     assert ProcessRecord.objects.count() == 1
 
 
@@ -220,3 +221,45 @@ def test_a_process_that_answers_is_alive_and_ready(client: Client, db: None) -> 
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json() == {"status": "ready"}
     assert client.post("/healthz").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("patterns", "waiting", "metrics", "expected", "said"),
+    [
+        ({}, {}, {}, Status.HEALTHY, "No feature space yet."),
+        ({"a": 3, "b": 4}, {"c": 17}, {}, Status.HEALTHY, "7 patterns in 2 spaces; 1 waiting"),
+        ({"a": 10}, {}, {}, Status.HEALTHY, "1 full, where the least useful patterns make room"),
+        (
+            {"a": 1, "b": 1, "c": 1},
+            {"d": 0},
+            {},
+            Status.DEGRADED,
+            "4 feature spaces, as many as there may be",
+        ),
+        ({"a": 1}, {}, {"recognition_ms_p99": 49.0}, Status.HEALTHY, "1 patterns"),
+        ({"a": 1}, {}, {"recognition_ms_p99": 51.0}, Status.DEGRADED, "Recognition takes up to 51 ms."),
+    ],
+)
+def test_the_pattern_index_is_judged_by_its_room_and_its_speed(
+    patterns: dict[str, int], waiting: dict[str, int], metrics: dict[str, Any], expected: Status, said: str
+) -> None:
+    judged = judge_pattern_index(PatternsSeen(patterns, waiting, 4, 10), [seen(metrics=metrics)], NOW)
+    assert judged.status is expected
+    assert said in judged.reason
+
+
+def test_all_jobs_overdue_is_unhealthy_and_only_the_first_are_named() -> None:
+    late = [JobSeen(f"job_{number}", timedelta(seconds=5), NOW - timedelta(hours=1)) for number in range(5)]
+    judged = judge_schedule(late, NOW)
+    assert judged.status is Status.UNHEALTHY
+    assert judged.reason.endswith("And 2 more.")
+
+
+def test_jobs_are_as_bad_as_the_worse_of_those_that_run_them_and_themselves() -> None:
+    late = [JobSeen("settle", timedelta(seconds=5), NOW - timedelta(hours=1))]
+    running = [seen(role) for role in PROCESSES]
+    assert judge_jobs(running, [], NOW).status is Status.HEALTHY
+    assert judge_jobs(running, late, NOW).reason == "Settle: Overdue for 60 min: it never began."
+    assert judge_jobs([], late, NOW).reason.startswith(
+        "Not heard of for 30 s: web and worker and beat. Settle:"
+    )

@@ -186,3 +186,9 @@ def test_iterating_gives_rising_bounds_and_every_count(history: list[float]) -> 
     pairs = list(Histogram(history))
     assert [bound for bound, _ in pairs] == sorted({bound for bound, _ in pairs})
     assert sum(count for _, count in pairs) == len(history)
+
+
+@given(histories, durations)
+def test_below_a_duration_are_those_of_lower_buckets(history: list[float], bound: float) -> None:
+    below = Histogram(history).count_below(bound)
+    assert below == sum(bucket_of(duration) < bucket_of(bound) for duration in history)

@@ -19,9 +19,9 @@ from featurememory.models import Rollup, RollupMark, Series
 from featurememory.observability.figures import Figures
 from featurememory.observability.histogram import Histogram
 from featurememory.observability.history import Piece, Place, RememberedPieces
-from featurememory.observability.rollups import HOUR, add_to_rollups, tally
+from featurememory.observability.rollups import DAY, HOUR, add_to_rollups, tally
 from featurememory.observability.span import Span
-from featurememory.observability.traffic import Traffic, read_traffic
+from featurememory.observability.traffic import Traffic, read_traffic, read_traffic_of_each
 
 BEGIN = datetime(2026, 5, 3, 22, 40, tzinfo=UTC)
 END = BEGIN + timedelta(hours=30)
@@ -32,6 +32,8 @@ SPANS += [
     Span.covering(BEGIN, END, HOUR),
     Span.covering(BEGIN, END, 4 * HOUR),
     Span.covering(BEGIN, END, 900),
+    Span.covering(BEGIN, END, DAY),
+    Span.covering(BEGIN, END, 5 * DAY),
 ]
 SPANS += [Span.covering(BEGIN + timedelta(minutes=7), END - timedelta(minutes=93), 60)]
 _names = count()
@@ -73,8 +75,13 @@ def _figures(happened: list[Happened]) -> Figures:
     if not ran.count:
         return Figures(**counts)
     longest = max(duration for _, _, outcome, duration in happened if outcome != "rejected")
-    p50, p95, p99 = ran.quantiles(0.5, 0.95, 0.99)
-    return Figures(**counts, p50=p50, p95=p95, p99=p99, longest=longest)
+    shares = (10, 25, 50, 75, 90, 95, 99)
+    quantiles = ran.quantiles(*(share / 100 for share in shares))
+    return Figures(
+        **counts,
+        longest=longest,
+        **{f"p{share}": each for share, each in zip(shares, quantiles, strict=True)},
+    )
 
 
 def _expected(span: Span, series: list[Series], happened: list[Happened]) -> Traffic:
@@ -109,6 +116,11 @@ def test_what_is_shown_equals_a_recount_while_late_operations_come_in(
             assert shown.total == expected.total
             by_id = sorted(shown.series, key=lambda each: each.id)
             assert tuple(each.figures for each in by_id) == expected.series
+            first = series[0].pk
+            only = _expected(span, series, [each for each in so_far if each[0] == 0])
+            alone = read_traffic_of_each(span, [first])[first]
+            assert alone == read_traffic(span, [first])
+            assert (alone.steps, alone.total) == (only.steps, only.total)
 
 
 def test_what_did_not_change_is_not_read_again(
@@ -153,8 +165,8 @@ def test_of_an_hour_that_goes_on_only_the_last_ten_minutes_are_read(
     assert (traffic.steps[-1].error, traffic.total.calls) == (2, 62)
 
 
-@pytest.mark.parametrize(("step_s", "resolution"), [(60, 60), (1_800, 60), (HOUR, HOUR), (24 * HOUR, HOUR)])
-def test_steps_of_whole_hours_read_hours(
+@pytest.mark.parametrize(("step_s", "resolution"), [(60, 60), (1_800, 60), (HOUR, HOUR), (DAY, DAY)])
+def test_steps_of_whole_hours_or_days_read_hours_or_days(
     new_series: Callable[[], Series], step_s: int, resolution: int
 ) -> None:
     _add([new_series()], [(0, 0.0, "success", 1.0)])
@@ -202,7 +214,8 @@ def test_an_upgrade_gives_hours_and_marks_to_the_minutes_that_are_there(
     columns += ("duration_sum_ms", "duration_max_ms", "histogram")
     hours = Rollup.objects.filter(resolution=HOUR).order_by("series_id", "start")
     written = [(*row, bytes(data)) for *row, data in hours.values_list(*columns)]
-    blocks = set(RollupMark.objects.values_list("block", flat=True))
+    blocks = set(RollupMark.objects.filter(block__gte=0).values_list("block", flat=True))
+    days_marked = set(RollupMark.objects.filter(block__lt=0).values_list("block", flat=True))
     migration = import_module("featurememory.migrations.0003_hour_rollups")
 
     migration.remove_hours(apps, None)
@@ -212,3 +225,40 @@ def test_an_upgrade_gives_hours_and_marks_to_the_minutes_that_are_there(
     assert [(*row, bytes(data)) for *row, data in hours.values_list(*columns)] == written
     assert len(written) > 50
     assert set(RollupMark.objects.values_list("block", flat=True)) == blocks
+
+    import_module("featurememory.migrations.0015_day_rollups").mark_days(apps, None)
+
+    assert set(RollupMark.objects.values_list("block", flat=True)) == blocks | days_marked
+
+
+def test_an_upgrade_gives_days_to_the_hours_that_are_there(new_series: Callable[[], Series]) -> None:
+    series = [new_series(), new_series()]
+    _add(series, [(n % 2, n * 613.0, ("success", "error")[n % 2], 1.0 + n) for n in range(160)])
+    columns = ("series_id", "start", "success", "error", "duration_sum_ms", "duration_max_ms", "histogram")
+    days = Rollup.objects.filter(resolution=DAY).order_by("series_id", "start")
+    written = [(*row, bytes(data)) for *row, data in days.values_list(*columns)]
+    migration = import_module("featurememory.migrations.0015_day_rollups")
+
+    migration.only_days_without_hours(apps, None)
+    assert not days.exists()
+    migration.add_days(apps, None)
+
+    assert [(*row, bytes(data)) for *row, data in days.values_list(*columns)] == written
+    assert len(written) == 6
+
+
+def test_an_upgrade_adds_hours_to_the_day_that_took_others_in(new_series: Callable[[], Series]) -> None:
+    """A day that was summed up of its early hours before days were kept from the start."""
+    series = [new_series()]
+    _add(series, [(0, 0.0, "success", 5.0), (0, 7_200.0, "error", 7.0), (0, 8_000.0, "success", 1.0)])
+    whole = Rollup.objects.filter(resolution=DAY).order_by("start")
+    expected = [(row.success, row.error, row.duration_max_ms, bytes(row.histogram)) for row in whole]
+    second = Rollup.objects.filter(resolution=HOUR).order_by("start")[1]
+    Rollup.objects.filter(resolution=DAY, start=second.start.replace(hour=0)).update(
+        success=0, error=0, duration_sum_ms=0, histogram=b""
+    )
+    Rollup.objects.filter(resolution=DAY, start__lt=second.start.replace(hour=0)).delete()
+
+    import_module("featurememory.migrations.0015_day_rollups").add_days(apps, None)
+
+    assert [(r.success, r.error, r.duration_max_ms, bytes(r.histogram)) for r in whole.all()] == expected

@@ -20,7 +20,16 @@ from featurememory.ingestion.transaction import GroupTransaction, Submission
 from featurememory.models import Operation as StoredOperation
 from featurememory.models import Rollup, Series
 from featurememory.observability.histogram import Histogram
-from featurememory.observability.rollups import HOUR, MINUTE, TOTAL, RollupKey, Tally, add_to_rollups, tally
+from featurememory.observability.rollups import (
+    DAY,
+    HOUR,
+    MINUTE,
+    TOTAL,
+    RollupKey,
+    Tally,
+    add_to_rollups,
+    tally,
+)
 from tests.operations import operation
 
 OUTCOMES = ("success", "error", "timeout", "cancelled", "rejected")
@@ -56,7 +65,8 @@ def recounted(operation_type: str) -> dict[tuple[int, datetime, str], tuple[Coun
     for row in StoredOperation.objects.filter(operation_type=operation_type):
         minute = row.started_at.replace(second=0, microsecond=0)
         hour = minute.replace(minute=0)
-        for place in ((MINUTE, minute), (HOUR, hour), (TOTAL, datetime.fromtimestamp(0, UTC))):
+        places = ((MINUTE, minute), (HOUR, hour), (DAY, hour.replace(hour=0)))
+        for place in (*places, (TOTAL, datetime.fromtimestamp(0, UTC))):
             outcomes, durations = found[*place, row.model]
             outcomes[row.outcome] += 1
             if row.outcome != "rejected":
@@ -100,12 +110,14 @@ def test_a_minute_begins_at_its_zeroth_second_and_ends_before_the_next() -> None
     assert tallies[RollupKey(TOTAL, 0, 7)].success == 4
 
 
-def test_an_hour_and_all_time_are_the_sum_of_the_minutes() -> None:
+def test_an_hour_a_day_and_all_time_are_the_sum_of_the_minutes() -> None:
     moments = {60.0: 1.0, 3_540.0: 2.0, 3_600.0: 4.0, 90_000.0: 8.0}
     tallies = tally({7: [(at, Result("success", duration)) for at, duration in moments.items()]})
 
     hours = {key.start: each.duration_sum_ms for key, each in tallies.items() if key.resolution == HOUR}
     assert hours == {0: 3.0, 3_600: 4.0, 90_000: 8.0}
+    days = {key.start: each.duration_sum_ms for key, each in tallies.items() if key.resolution == DAY}
+    assert days == {0: 7.0, DAY: 8.0}
     assert tallies[RollupKey(TOTAL, 0, 7)].histogram == Histogram(moments.values())
 
 

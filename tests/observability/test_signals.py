@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from featurememory.models import Breaker, BreakerEvent, HealthSnapshot, ProcessRecord, Series, Source
+from featurememory.models import HealthSnapshot, ProcessRecord, Series, Source
 from featurememory.observability.signals import (
     MAX_SAMPLES,
     read_cardinality,
     read_saturation,
-    read_transitions,
 )
 from featurememory.observability.span import Span
 
@@ -97,24 +96,6 @@ def test_a_snapshot_without_figures_leaves_a_gap() -> None:
 
 
 @pytest.mark.django_db
-def test_transitions_come_newest_first_and_only_those_of_the_span() -> None:
-    breaker = Breaker.objects.create(name="t:w", changed_at=START, created_at=START)
-    for sequence, minute in enumerate((-1, 1, 9, 10), start=1):
-        BreakerEvent.objects.create(
-            sequence=sequence,
-            breaker=breaker,
-            from_state="closed",
-            to_state="open",
-            computed_state="open",
-            cause="max_failures",
-            epoch=sequence,
-            at=START + timedelta(minutes=minute),
-        )
-
-    assert [each.at.minute for each in read_transitions(SPAN)] == [9, 1]
-    assert len(read_transitions(SPAN, limit=1)) == 1
-
-
 @pytest.mark.django_db
 def test_series_beyond_the_limits_are_counted() -> None:
     _series()

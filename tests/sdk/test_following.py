@@ -250,6 +250,8 @@ def test_a_broken_stream_is_taken_up_where_it_ended(following: FeatureMemory, pe
     )
     peer.tell(None)
     wait_for_state(following, peer, "disabled")
+    with peer.changed:  # it is written down once its opening is sent
+        assert peer.changed.wait_for(lambda: len(peer.stream_requests) > 1, 10)
     assert [request.get("last-event-id") for request in peer.stream_requests[:2]] == [None, "5"]
 
 

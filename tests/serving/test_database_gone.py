@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.live.events import Stream
 from tests.operations import operation_json
-from tests.servers import RunningServer, running_server
+from tests.servers import RunningServer, running_server, wait_until
 from tests.serving.postgresql import RestartablePostgreSQL, restartable_postgresql
 
 PROBLEM, JSON, PROTOBUF = "application/problem+json", "application/json", "application/x-protobuf"
@@ -96,3 +97,15 @@ def test_a_stream_whose_key_is_known_is_told_too_when_its_beginning_cannot_be_re
         status, headers, problem = server.request("GET", "/api/v1/breakers/stream", key=key)
     assert (status, problem["code"]) == (503, "database")
     assert int(headers["retry-after"]) > 0
+
+
+def test_while_the_database_is_away_the_server_is_not_ready_and_says_so_at_once(
+    server: RunningServer, database: RestartablePostgreSQL
+) -> None:
+    assert server.is_ready()
+    with database.away():
+        began = time.monotonic()
+        status, _, answer = server.request("GET", "/readyz")
+        assert time.monotonic() - began < 6
+    assert (status, answer["reason"]) == (503, "the database does not answer")
+    wait_until(server.is_ready, "readiness after the database came back", 15)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,24 @@ def test_a_key_for_a_place_that_nothing_has_prepared_is_refused_with_what_to_do(
     assert (done.returncode, done.stdout) == (1, "")
     assert f"Has `uv run manage.py up` prepared {place}?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("made_by", ["this version", "an earlier one"])
+def test_the_database_can_give_its_free_space_back(tmp_path: Path, made_by: str) -> None:
+    path = tmp_path / "featurememory.sqlite3"
+    if made_by == "an earlier one":
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("CREATE TABLE something (id INTEGER)")
+    prepare = "import django; django.setup(); from featurememory.serving import preparation as p; p.prepare_database()"
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment |= {
+        "FEATUREMEMORY_DATA_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "featurememory.settings",
+    }
+    subprocess.run(
+        [sys.executable, "-c", prepare], cwd=ROOT, env=environment, check=True, capture_output=True
+    )
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -20,7 +20,7 @@ from featurememory.circuit_breaker.events import BreakerStatus, Transition
 from featurememory.sdk import GuardedOperation, Stats
 
 memory = FeatureMemory("http://127.0.0.1:8000", api_key="fm_...", breaker={"max_failures": 3})
-memory = FeatureMemory(breaker=BreakerConfig(max_failures=3), buffer_size=100)
+memory = FeatureMemory(breaker=BreakerConfig(max_failures=3), buffer_size=100, validate=False)
 assert_type(FeatureMemory.from_env(), FeatureMemory)
 context = OperationContext("text_to_audio", model="audioldm", parameters={"steps": 50}, features=[0.5, 1])
 

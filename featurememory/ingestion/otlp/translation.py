@@ -15,9 +15,18 @@ from uuid import UUID, uuid5
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from featurememory.ingestion.operations import FieldError, Operation, check_operation, printable
+from featurememory.ingestion.operations import (
+    FieldError,
+    Operation,
+    check_operation,
+    judged,
+    printable,
+    said_of,
+    subject_of,
+)
 from featurememory.ingestion.otlp.attributes import OURS, fitted, kept, marker, values_of
 from featurememory.ingestion.otlp.export import Export, ReadSpan, UnreadableSpan
+from featurememory.validation.results import Judged, Subject
 
 NAMESPACE = UUID("5b3c9d2e-2f51-5c3e-9a36-0d6f4c0b8a71")
 """An operation's id is the UUIDv5 of "trace_id:span_id" here: a span that is exported again is a duplicate."""
@@ -57,26 +66,29 @@ class Tally:
 
 def operations_in(
     export: Export, tally: Tally, now: datetime, max_age: timedelta, *, keep_content: bool
-) -> Iterator[Operation]:
-    """The operations among the export's spans, each judged by itself; `tally` says what became of the others."""
+) -> Iterator[Operation | Judged]:
+    """The operations among the export's spans, each judged by itself, and why others were refused; `tally` says what
+    became of all that are no operations."""
     for position, (instance, encoded) in enumerate(export.spans):
         try:
             read = export.read(encoded)
         except UnreadableSpan as wrong:
             tally.reject(str(position), str(wrong))
+            error = FieldError(field=f"span {position}", code="unreadable", message=str(wrong))
+            yield judged([error], instance, Subject())
             continue
         attributes = values_of(read.span.attributes)
         if not _operation_type(attributes):
             tally.skipped += 1
             continue
-        judged = _faults(read.span) or _judged(
-            _described(read, attributes, instance, keep_content=keep_content), read.omitted, now, max_age
-        )
-        if isinstance(judged, Operation):
-            yield judged
+        described = _described(read, attributes, instance, keep_content=keep_content)
+        found = _faults(read.span) or _judged(described, read.omitted, now, max_age)
+        if isinstance(found, Operation):
+            yield found
         else:
             named = f"{printable(read.span.name)!r} ({read.span.span_id.hex() or 'no span_id'})"
-            tally.reject(named, "; ".join(f"{error.field} {error.message}" for error in judged))
+            tally.reject(named, "; ".join(f"{error.field} {error.message}" for error in found))
+            yield judged(found, said_of(described, "instance"), subject_of(described))
 
 
 def _operation_type(attributes: dict[str, Any]) -> Any:

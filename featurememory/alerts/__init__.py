@@ -1,0 +1,1 @@
+"""Alerts: rules, their lives, silences, notification."""

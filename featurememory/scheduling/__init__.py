@@ -1,0 +1,1 @@
+"""The jobs of the schedule: when each is due, who runs it, how it went, and a run that somebody asks for."""

@@ -1,0 +1,17 @@
+"""What a process can do itself when memory runs out: forget what it could read again, and hand back what it holds."""
+
+from __future__ import annotations
+
+import gc
+
+from featurememory.ingestion.room import trim_memory
+from featurememory.observability.history import PAST
+from featurememory.observability.signals import LOOKS
+
+
+def give_memory_back() -> None:
+    """Pages are a little slower afterwards, until they have read it again."""
+    PAST.forget()
+    LOOKS.forget()
+    gc.collect()
+    trim_memory()

@@ -1,0 +1,1 @@
+"""What may enter the memory: the validators, their manager, and what became of what they saw."""
