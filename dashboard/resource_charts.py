@@ -93,7 +93,10 @@ def _chart(kind: _Kind, usage: Usage, constraints: ResourceConstraints) -> Chart
         title=kind.title,
         about=kind.about,
         summary=(
-            *((line.name, _said(usage.last(line.figure), line.unit)) for line in kind.lines),
+            *(
+                (line.name, _said(_last(series), line.unit))
+                for line, series in zip(kind.lines, values, strict=True)
+            ),
             *((("limit", _said(limit, unit)),) if limit is not None else ()),
         ),
         figure=figure_of(usage.span, traces, (), axis),
@@ -115,6 +118,10 @@ def _limit_line(usage: Usage, limit: float, unit: str) -> dict[str, Any]:
 
 def _rows(usage: Usage, values: Sequence[Sequence[Value]]) -> tuple[Any, ...]:
     return tuple(zip(usage.span, *values, strict=True))
+
+
+def _last(values: Sequence[Value]) -> Value:
+    return next((value for value in reversed(values) if value is not None), None)
 
 
 def _said(value: float | None, unit: str) -> str:

@@ -47,6 +47,7 @@ def _forget_process_state() -> Iterator[None]:
     from featurememory.access import KEYS
     from featurememory.ingestion.receive import close_intake
     from featurememory.observability.signals import LOOKS
+    from featurememory.resource_management.samples import SAMPLES
     from featurememory.validation.passes import PASSES
 
     yield
@@ -60,6 +61,7 @@ def _forget_process_state() -> Iterator[None]:
     if rows := sys.modules.get("dashboard.resource_rows"):
         rows.figures_in.cache_clear()
     LOOKS.forget()
+    SAMPLES.forget()
     PASSES.forget()
 
 

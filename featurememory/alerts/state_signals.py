@@ -96,10 +96,9 @@ def job_overdue(span: Span) -> list[Line]:
 def constraint_share(span: Span) -> list[Line]:
     """Percent of each limit that is used up."""
     usage, constraints = read_usage(span), limits().constraints
-    fields = ResourceUsage._fields
+    figures = zip(*(usage.of(name) for name in ResourceUsage._fields), strict=True)
     lines: dict[str, list[float | None]] = {}
-    for step in range(len(span)):
-        used = ResourceUsage._make(usage.of(name)[step] for name in fields)
+    for step, used in enumerate(map(ResourceUsage._make, figures)):
         for each in readings(used, constraints):
             lines.setdefault(each.constraint, [None] * len(span))[step] = round(100 * each.share, 2)
     return [Line({"constraint": name}, values) for name, values in lines.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from featurememory.models import ResourceSample
 from featurememory.observability.rollups import HOUR, MINUTE
 from featurememory.observability.span import Span
+from featurememory.resource_management.samples import FIGURES, SAMPLES, Sample
 
 FRESH_FOR = timedelta(minutes=1)
 """A moment's sample that is older says nothing about now."""
@@ -17,39 +18,31 @@ FRESH_FOR = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of each figure its mean in each step; None where nobody looked."""
+    """What samples say of a span."""
 
     span: Span
-    figures: dict[str, tuple[float | None, ...]]
+    samples: Sequence[Sample]
 
     def of(self, name: str) -> tuple[float | None, ...]:
-        return self.figures.get(name, (None,) * len(self.span))
-
-    def last(self, name: str) -> float | None:
-        return next((value for value in reversed(self.of(name)) if value is not None), None)
+        """The figure's mean in each step; None where nobody looked."""
+        column, start, step_s = FIGURES.index(name), self.span.start.timestamp(), self.span.step_s
+        sums, weights = [0.0] * len(self.span), [0] * len(self.span)
+        for at, moments, means in self.samples:
+            mean = means[column]
+            if mean == mean:  # not NaN
+                step = int(at - start) // step_s
+                sums[step] += mean * moments
+                weights[step] += moments
+        return tuple(
+            float(f"{total / weight:.5g}") if weight else None
+            for total, weight in zip(sums, weights, strict=True)
+        )
 
 
 def read_usage(span: Span) -> Usage:
-    """One query."""
+    """One query, at most."""
     resolution = HOUR if span.step_s % HOUR == 0 else MINUTE
-    rows = ResourceSample.objects.filter(resolution=resolution, at__gte=span.start, at__lt=span.end)
-    sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(span))
-    weights: dict[str, list[int]] = defaultdict(lambda: [0] * len(span))
-    for at, samples, figures in rows.values_list("at", "samples", "figures").order_by():
-        step = span.index_of(at)
-        for name, (mean, _, _) in figures.items():
-            sums[name][step] += mean * samples
-            weights[name][step] += samples
-    return Usage(
-        span,
-        {
-            name: tuple(
-                float(f"{each / weight:.5g}") if weight else None
-                for each, weight in zip(total, weights[name], strict=True)
-            )
-            for name, total in sums.items()
-        },
-    )
+    return Usage(span, SAMPLES.within(span, resolution))
 
 
 def newest_figures(now: datetime) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import gc
 from featurememory.ingestion.room import trim_memory
 from featurememory.observability.history import PAST
 from featurememory.observability.signals import LOOKS
+from featurememory.resource_management.samples import SAMPLES
 
 
 def give_memory_back() -> None:
     """Pages are a little slower afterwards, until they have read it again."""
     PAST.forget()
     LOOKS.forget()
+    SAMPLES.forget()
     gc.collect()
     trim_memory()

@@ -33,6 +33,7 @@ def fill(operations: int, now: datetime) -> None:
     from tests.browser.scenarios import SCENARIOS, people
 
     people()
+    sampled(now)
     with transaction.atomic():
         SCENARIOS["incident"](now)
         learn_patterns(now)
@@ -72,6 +73,26 @@ def fill(operations: int, now: datetime) -> None:
         values |= {"end": now.timestamp(), "step": KEPT_DAYS * 86_400 / operations}
         cursor.execute(_OPERATIONS[connection.vendor], values)
         cursor.execute("ANALYZE")
+
+
+def sampled(now: datetime) -> None:
+    """A year of the hours' samples, with all figures."""
+    from featurememory.models import ResourceSample
+    from featurememory.resource_management.samples import FIGURES
+
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    ResourceSample.objects.bulk_create(
+        (
+            ResourceSample(
+                resolution=3_600,
+                at=hour - timedelta(hours=back),
+                samples=240,
+                figures={name: [30.0 + back % 7, 20.0, 50.0] for name in FIGURES},
+            )
+            for back in range(YEAR_DAYS * 24)
+        ),
+        batch_size=500,
+    )
 
 
 _COUNTS = "success, error, timeout, cancelled, rejected, duration_sum_ms, duration_max_ms, histogram"
