@@ -9,6 +9,7 @@ from html import escape
 from urllib.parse import urlencode
 
 from django import template
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
@@ -33,6 +34,7 @@ _FORMATS = {"clock": "%H:%M:%S UTC", "minute": "%m-%d %H:%M", "full": "%Y-%m-%d 
 
 
 @register.simple_tag
+@lru_cache(256)
 def icon(name: str) -> SafeString:
     """An icon of the sprite; decoration only, the text beside it carries the meaning."""
     return format_html(
@@ -40,10 +42,11 @@ def icon(name: str) -> SafeString:
     )
 
 
-@register.inclusion_tag("components/chip.html")
-def chip(look: words.Look) -> dict[str, object]:
+@register.simple_tag
+@lru_cache(256)
+def chip(look: words.Look) -> SafeString:
     """A state: word, icon and colour."""
-    return {"look": look}
+    return render_to_string("components/chip.html", {"look": look})
 
 
 @register.inclusion_tag("components/files.html")
