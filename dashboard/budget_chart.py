@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard import words
-from dashboard.charts import Chart, figure_of, moments, rounded
+from dashboard.charts import Chart, figure_of, rounded, steps_of
 from featurememory.observability.error_budget import DAYS, Budget
 
 
@@ -15,7 +15,7 @@ def budget_chart(budget: Budget) -> Chart:
         "type": "bar",
         "name": "left",
         "meta": "budget",
-        "x": moments(budget.span),
+        **steps_of(budget.span),
         "y": left,
         "marker": {"pattern": {"shape": "", "size": 5, "solidity": 0.35, "fillmode": "overlay"}},
         "hovertemplate": "%{y:.3~p}",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from dashboard.mark_words import look_of, title_of
@@ -51,10 +50,9 @@ class Chart:
     """What the first column holds where it is not time."""
 
 
-@lru_cache(16)
-def moments(span: Span) -> tuple[str, ...]:
-    """When each step begins: the same for all traces of a page."""
-    return tuple(map(iso, span))
+def steps_of(span: Span) -> dict[str, Any]:
+    """The x of a trace with a value for each step: the first, and milliseconds from one to the next."""
+    return {"x0": iso(span.start), "dx": span.step_s * 1_000}
 
 
 def iso(at: datetime) -> str:
@@ -71,7 +69,7 @@ def line_of(
         "mode": "lines+markers",
         "name": name,
         "meta": name.split(maxsplit=1)[0],
-        "x": moments(span),
+        **steps_of(span),
         "y": list(values),
         "line": {"dash": dash, "width": 1.75},
         "marker": {"symbol": symbol, "size": 4},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard import words
-from dashboard.charts import Chart, figure_of, rounded
-from dashboard.traffic_charts import Shown, nothing_ran, seconds_axis, seconds_line
+from dashboard.charts import Chart, figure_of
+from dashboard.traffic_charts import Shown, durations, nothing_ran, seconds_axis, seconds_line
 from featurememory.observability.histogram import Histogram, upper_bound
 
 MOST_CLASSES = 48
@@ -22,24 +22,21 @@ _BANDS = (
 def bands(shown: Shown) -> Chart:
     """Half of the calls lie within the dark band, eight in ten within the light one."""
     traffic = shown.traffic
+    values = {name: durations(traffic, name) for name in ("p10", "p25", "p50", "p75", "p90")}
     traces = [
-        seconds_line(traffic, name, name, dash, symbol)
+        seconds_line(traffic.span, name, values[name], dash, symbol)
         | {"meta": "p50", "line": {"dash": dash, "width": width}}
         | ({"fill": fill} if fill else {})
         for name, dash, symbol, width, fill in _BANDS
     ]
-    names = ("p10", "p25", "p50", "p75", "p90")
     return Chart(
         key="bands",
         title="Spread of latency",
         about="half of the calls took between p25 and p75, eight in ten between p10 and p90",
         summary=tuple((name, words.duration(getattr(traffic.total, name))) for name in ("p10", "p50", "p90")),
         figure=figure_of(traffic.span, traces, shown.marks, seconds_axis(traffic)),
-        columns=tuple(f"{name} ms" for name in names),
-        rows=tuple(
-            (at, *(rounded(getattr(step, name)) for name in names))
-            for at, step in zip(traffic.span, traffic.steps, strict=True)
-        ),
+        columns=tuple(f"{name} ms" for name in values),
+        rows=tuple(zip(traffic.span, *values.values(), strict=True)),
         empty=nothing_ran(traffic),
         operations=shown.behind("order=slowest"),
     )

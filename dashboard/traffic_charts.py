@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from dashboard import words
-from dashboard.charts import Chart, Value, figure_of, line_of, moments, right_axis, rounded
+from dashboard.charts import Chart, Value, figure_of, line_of, right_axis, rounded, steps_of
 from featurememory.observability.figures import Figures
 from featurememory.observability.marks import Mark
 from featurememory.observability.signals import Saturation
+from featurememory.observability.span import Span
 from featurememory.observability.traffic import Traffic
 
 _FAR_APART = 30
@@ -36,6 +37,10 @@ class Shown:
         """The address of some of the operations; empty where there are none."""
         return f"{self.operations}{'&' if '?' in self.operations else '?'}{which}" if self.operations else ""
 
+    def earlier(self, of: Callable[[Figures], Value]) -> list[list[Value]]:
+        """One column of what was before, step by step; none where there is nothing to compare with."""
+        return [[of(step) for step in self.before.steps]] if self.before else []
+
 
 def golden_signals(shown: Shown, saturation: Saturation) -> tuple[Chart, ...]:
     """Latency, rate, errors and saturation, in this order."""
@@ -45,9 +50,14 @@ def golden_signals(shown: Shown, saturation: Saturation) -> tuple[Chart, ...]:
 def latency(shown: Shown) -> Chart:
     traffic = shown.traffic
     quantiles = (("p50", "solid", "circle"), ("p95", "dash", "square"), ("p99", "dot", "diamond"))
-    traces = [seconds_line(traffic, name, name, dash, symbol) for name, dash, symbol in quantiles]
-    if shown.before:
-        traces.append(_ghost(shown, seconds_line(shown.before, "p95", f"p95 {shown.ago}", "longdash", "x")))
+    values = [durations(traffic, name) for name, _, _ in quantiles]
+    ghosts = shown.earlier(lambda step: rounded(step.p95))
+    traces = [
+        seconds_line(traffic.span, name, series, dash, symbol)
+        for (name, dash, symbol), series in zip(quantiles, values, strict=True)
+    ]
+    for ghost in ghosts:
+        traces.append(_ghost(seconds_line(traffic.span, f"p95 {shown.ago}", ghost, "longdash", "x")))
     return Chart(
         key="latency",
         title="Latency",
@@ -55,7 +65,7 @@ def latency(shown: Shown) -> Chart:
         summary=tuple((name, words.duration(getattr(traffic.total, name))) for name, _, _ in quantiles),
         figure=figure_of(traffic.span, traces, shown.marks, seconds_axis(traffic)),
         columns=("p50 ms", "p95 ms", "p99 ms", *_ghost_columns(shown, "p95 ms")),
-        rows=_rows(shown, lambda step: (rounded(step.p50), rounded(step.p95), rounded(step.p99)), _p95),
+        rows=tuple(zip(traffic.span, *values, *ghosts, strict=True)),
         empty=nothing_ran(traffic),
         operations=shown.behind("order=slowest"),
     )
@@ -69,10 +79,9 @@ def rate(shown: Shown) -> Chart:
     ]
     hover = "%{y:.3~g}/s"
     traces = [line_of(traffic.span, "calls", rates, "solid", "circle", hover) | {"fill": "tozeroy"}]
-    earlier = _ghost_values(shown, lambda step: rounded(step.calls / traffic.span.step_s))
-    if shown.before:
-        ghost = line_of(traffic.span, f"calls {shown.ago}", earlier, "longdash", "x", hover)
-        traces.append(_ghost(shown, ghost))
+    ghosts = shown.earlier(lambda step: rounded(step.calls / traffic.span.step_s))
+    for ghost in ghosts:
+        traces.append(_ghost(line_of(traffic.span, f"calls {shown.ago}", ghost, "longdash", "x", hover)))
     seconds = max((min(traffic.span.end, now) - traffic.span.start).total_seconds(), 1.0)
     return Chart(
         key="rate",
@@ -86,10 +95,7 @@ def rate(shown: Shown) -> Chart:
             traffic.span, traces, shown.marks, {"tickformat": "~g", "ticksuffix": "/s", "rangemode": "tozero"}
         ),
         columns=("calls", "calls per second", *_ghost_columns(shown, "calls per second")),
-        rows=tuple(
-            (at, step.calls, per_second, *((ghost,) if shown.before else ()))
-            for at, step, per_second, ghost in zip(traffic.span, traffic.steps, rates, earlier, strict=True)
-        ),
+        rows=tuple(zip(traffic.span, (step.calls for step in traffic.steps), rates, *ghosts, strict=True)),
         empty=_nothing_in(traffic),
         operations=shown.operations,
     )
@@ -108,7 +114,7 @@ def errors(shown: Shown) -> Chart:
             "type": "bar",
             "name": name,
             "meta": outcome,
-            "x": moments(traffic.span),
+            **steps_of(traffic.span),
             "y": [getattr(step, outcome) for step in traffic.steps],
             "marker": {"pattern": {"shape": pattern, "size": 5, "solidity": 0.35, "fillmode": "overlay"}},
             "hovertemplate": "%{y:,}",
@@ -116,19 +122,13 @@ def errors(shown: Shown) -> Chart:
         for outcome, name, pattern in outcomes
         if getattr(traffic.total, outcome)
     ]
-    shares = line_of(
-        traffic.span,
-        "failed share",
-        [rounded(step.failed_share) for step in traffic.steps],
-        "dot",
-        "circle-open",
-        "%{y:.3~p}",
-    )
-    traces.append(shares | {"yaxis": "y2", "meta": "share"})
-    if shown.before:
-        earlier = _ghost_values(shown, _failed_share)
-        ghost = line_of(traffic.span, f"failed share {shown.ago}", earlier, "longdash", "x", "%{y:.3~p}")
-        traces.append(_ghost(shown, ghost) | {"yaxis": "y2"})
+    shares, hover = [_failed_share(step) for step in traffic.steps], "%{y:.3~p}"
+    line = line_of(traffic.span, "failed share", shares, "dot", "circle-open", hover)
+    traces.append(line | {"yaxis": "y2", "meta": "share"})
+    ghosts = shown.earlier(_failed_share)
+    for ghost in ghosts:
+        line = line_of(traffic.span, f"failed share {shown.ago}", ghost, "longdash", "x", hover)
+        traces.append(_ghost(line) | {"yaxis": "y2"})
     highest = max(step.calls - step.success for step in traffic.steps)
     figure = figure_of(
         traffic.span,
@@ -157,16 +157,9 @@ def errors(shown: Shown) -> Chart:
             "cancelled",
             *_ghost_columns(shown, "failed share"),
         ),
-        rows=_rows(
-            shown,
-            lambda step: (
-                rounded(step.failed_share),
-                step.error,
-                step.timeout,
-                step.rejected,
-                step.cancelled,
-            ),
-            _failed_share,
+        rows=tuple(
+            (at, share, step.error, step.timeout, step.rejected, step.cancelled, *before)
+            for at, share, step, *before in zip(traffic.span, shares, traffic.steps, *ghosts, strict=True)
         ),
         empty=_nothing_in(traffic) or _nothing_failed(total),
         operations=shown.behind("outcome=failed"),
@@ -227,33 +220,13 @@ def _nothing_failed(total: Figures) -> str:
     )
 
 
-def _rows(
-    shown: Shown, values: Callable[[Figures], tuple[Value, ...]], of_ghost: Callable[[Figures], Value]
-) -> tuple[Any, ...]:
-    traffic = shown.traffic
-    ghosts = [(value,) if shown.before else () for value in _ghost_values(shown, of_ghost)]
-    return tuple(
-        (at, *values(step), *ghost)
-        for at, step, ghost in zip(traffic.span, traffic.steps, ghosts, strict=True)
-    )
-
-
-def _ghost(shown: Shown, trace: dict[str, Any]) -> dict[str, Any]:
-    """The line of what was before, over the time that is shown now."""
-    return trace | {"meta": "ghost", "x": moments(shown.traffic.span), "opacity": 0.75}
-
-
-def _ghost_values(shown: Shown, of: Callable[[Figures], Value]) -> list[Value]:
-    """Step by step; nothing where there is nothing to compare with."""
-    return [of(step) for step in shown.before.steps] if shown.before else [None] * len(shown.traffic.span)
+def _ghost(trace: dict[str, Any]) -> dict[str, Any]:
+    """A line of what was before, over the time that is shown now."""
+    return trace | {"meta": "ghost", "opacity": 0.75}
 
 
 def _ghost_columns(shown: Shown, name: str) -> tuple[str, ...]:
     return (f"{name} {shown.ago}",) if shown.before else ()
-
-
-def _p95(step: Figures) -> Value:
-    return rounded(step.p95)
 
 
 def _failed_share(step: Figures) -> Value:
@@ -275,8 +248,12 @@ def seconds_axis(traffic: Traffic) -> dict[str, Any]:
     return axis | {"rangemode": "tozero"}
 
 
-def seconds_line(traffic: Traffic, quantile: str, name: str, dash: str, symbol: str) -> dict[str, Any]:
-    """A quantile of the durations, in seconds."""
-    values = [rounded(getattr(step, quantile)) for step in traffic.steps]
+def durations(traffic: Traffic, quantile: str) -> list[Value]:
+    """A quantile of each step, in milliseconds."""
+    return [rounded(getattr(step, quantile)) for step in traffic.steps]
+
+
+def seconds_line(span: Span, name: str, values: Sequence[Value], dash: str, symbol: str) -> dict[str, Any]:
+    """Milliseconds, drawn as seconds."""
     seconds = [None if value is None else value / 1000 for value in values]
-    return line_of(traffic.span, name, seconds, dash, symbol, "%{y:.3~s}s")
+    return line_of(span, name, seconds, dash, symbol, "%{y:.3~s}s")

@@ -20,12 +20,16 @@ function wallClock(moment) {
 
 const faint = (ink) => ink.replace(/^rgb\((.*)\)$/, "rgba($1, 0.12)");
 
+// Steps come as the first and the distance to the next; by the reader's clock they are not all equally far apart.
+const stepsOf = ({ x0, dx, y }) => y.map((_, step) => new Date(Date.parse(`${x0}Z`) + step * dx).toISOString().slice(0, 19));
+
 function dressTrace(trace, isTime) {
   if (trace.meta === "marks") {
     return { ...trace, x: trace.x.map(wallClock), marker: { ...trace.marker, color: trace.customdata.map(colour) } };
   }
   const ink = colour(trace.meta);
-  const dressed = { ...trace, x: isTime ? trace.x.map(wallClock) : trace.x, marker: { ...trace.marker, color: ink } };
+  const x = trace.x ?? stepsOf(trace);
+  const dressed = { ...trace, x: isTime ? x.map(wallClock) : x, marker: { ...trace.marker, color: ink } };
   if (trace.line) dressed.line = { ...trace.line, color: ink };
   if (trace.marker?.line) dressed.marker.line = { ...trace.marker.line, color: colour("surface") };
   if (trace.marker?.pattern) dressed.marker.pattern = { ...trace.marker.pattern, fgcolor: colour("surface") };

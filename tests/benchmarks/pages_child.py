@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -229,9 +230,12 @@ def main(operations: int) -> None:
     from django.test import Client
     from django.test.utils import setup_test_environment
 
+    from featurememory.serving.processes import GARBAGE_THRESHOLDS
+
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     setup_test_environment(debug=False)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     now = datetime.now(UTC) - timedelta(seconds=1)
     fill(operations, now)
     client = Client()
