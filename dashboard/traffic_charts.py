@@ -56,8 +56,9 @@ def latency(shown: Shown) -> Chart:
         seconds_line(traffic.span, name, series, dash, symbol)
         for (name, dash, symbol), series in zip(quantiles, values, strict=True)
     ]
-    for ghost in ghosts:
-        traces.append(_ghost(seconds_line(traffic.span, f"p95 {shown.ago}", ghost, "longdash", "x")))
+    traces += [
+        _ghost(seconds_line(traffic.span, f"p95 {shown.ago}", ghost, "longdash", "x")) for ghost in ghosts
+    ]
     return Chart(
         key="latency",
         title="Latency",
@@ -80,8 +81,9 @@ def rate(shown: Shown) -> Chart:
     hover = "%{y:.3~g}/s"
     traces = [line_of(traffic.span, "calls", rates, "solid", "circle", hover) | {"fill": "tozeroy"}]
     ghosts = shown.earlier(lambda step: rounded(step.calls / traffic.span.step_s))
-    for ghost in ghosts:
-        traces.append(_ghost(line_of(traffic.span, f"calls {shown.ago}", ghost, "longdash", "x", hover)))
+    traces += [
+        _ghost(line_of(traffic.span, f"calls {shown.ago}", ghost, "longdash", "x", hover)) for ghost in ghosts
+    ]
     seconds = max((min(traffic.span.end, now) - traffic.span.start).total_seconds(), 1.0)
     return Chart(
         key="rate",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.models import F, Sum
@@ -90,61 +90,75 @@ class Piece:
     parts: tuple[Part, ...]
 
 
-class RememberedPieces:
-    """The pieces that were used last, up to a number of steps and parts; threads share it."""
+Kept = TypeVar("Kept")
 
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+
+class Remembered(Generic[Kept]):
+    """What was used last of what places held, up to a weight; threads share it."""
+
+    def __init__(self, most: int, weigh: Callable[[Kept], int] = lambda _: 1) -> None:
         self._most = most
-        self._pieces: OrderedDict[Place, tuple[int, Piece]] = OrderedDict()
+        self._weigh = weigh
+        self._kept: OrderedDict[Place, tuple[int, Kept]] = OrderedDict()
         self._weight = 0
         self._lock = threading.Lock()
 
     def __contains__(self, place: Place) -> bool:
-        """Whether the piece is known, be it outdated."""
-        return place in self._pieces
+        """Whether the place is known, be it as it was earlier."""
+        return place in self._kept
 
-    def get(self, place: Place, mark: int) -> Piece | None:
-        """The piece, if it was read under the same mark."""
+    def get(self, place: Place, mark: int) -> Kept | None:
+        """What was put there under the same mark."""
         with self._lock:
-            known, piece = self._pieces.get(place, (0, None))
-            if piece is None or known != mark:
+            known, kept = self._kept.get(place, (0, None))
+            if kept is None or known != mark:
                 return None
-            self._pieces.move_to_end(place)
-            return piece
+            self._kept.move_to_end(place)
+            return kept
 
-    def put(self, place: Place, mark: int, piece: Piece) -> None:
-        """`mark` was read before the piece: what came in between makes it be read again, never overlooked."""
+    def put(self, place: Place, mark: int, kept: Kept) -> None:
+        """`mark` was read before the rest: what came in between makes it be read again, never overlooked."""
         with self._lock:
-            _, former = self._pieces.pop(place, (0, None))
-            self._pieces[place] = (mark, piece)
-            self._weight += _weight(piece) - (_weight(former) if former else 0)
-            while self._weight > self._most and len(self._pieces) > 1:
-                _, (_, oldest) = self._pieces.popitem(last=False)
-                self._weight -= _weight(oldest)
+            _, former = self._kept.pop(place, (0, None))
+            self._kept[place] = (mark, kept)
+            self._weight += self._weigh(kept) - (self._weigh(former) if former is not None else 0)
+            while self._weight > self._most and len(self._kept) > 1:
+                _, (_, oldest) = self._kept.popitem(last=False)
+                self._weight -= self._weigh(oldest)
 
     def forget(self) -> None:
         with self._lock:
-            self._pieces.clear()
+            self._kept.clear()
             self._weight = 0
 
 
-def _weight(piece: Piece) -> int:
+def weight_of(piece: Piece) -> int:
     return len(piece.steps) + len(piece.parts)
 
 
-PAST = RememberedPieces()
+PAST: Remembered[Piece] = Remembered(MOST_REMEMBERED, weight_of)
 
 
-def read_pieces(span: Span, series: Sequence[int] | None = None) -> list[Piece]:
-    """What the span holds, of all series or of some, in order; two queries at most."""
-    whole = _place_of(span, series)
-    return _read_whole(whole, _Marks(whole))
+class Reading:
+    """What a span holds, of all series or of some, and the mark under which it does; one query, and one more at most
+    for the pieces."""
 
+    def __init__(self, span: Span, series: Sequence[int] | None = None) -> None:
+        self.place = _place_of(span, series)
+        self._marks = _Marks(self.place)
 
-def read_each(span: Span, series: Iterable[int]) -> dict[int, list[Piece]]:
-    """`read_pieces` of each series by itself; a query, and one more for each that is not remembered."""
-    marks = _Marks(_place_of(span, ()))
-    return {each: _read_whole(_place_of(span, (each,)), marks) for each in series}
+    @property
+    def mark(self) -> int:
+        """As long as it is the same, so are the pieces."""
+        return self._marks.of(self.place)
+
+    def pieces(self) -> list[Piece]:
+        """In order."""
+        return _read_whole(self.place, self._marks)
+
+    def of_each(self, series: Iterable[int]) -> dict[int, list[Piece]]:
+        """Of each series by itself; one query for each that is not remembered."""
+        return {each: _read_whole(self.place._replace(series=(each,)), self._marks) for each in series}
 
 
 def _place_of(span: Span, series: Sequence[int] | None) -> Place:

@@ -10,7 +10,7 @@ from featurememory.models import Series
 from featurememory.models.rollup import OTHER
 from featurememory.observability.figures import Figures, RunningSum
 from featurememory.observability.histogram import Histogram
-from featurememory.observability.history import Piece, read_each, read_pieces, sum_parts
+from featurememory.observability.history import PAST, Piece, Reading, Remembered, sum_parts
 from featurememory.observability.span import Span
 
 
@@ -39,19 +39,36 @@ class Traffic:
     """How long the calls of the whole span took."""
 
 
+_KNOWN: Remembered[Traffic] = Remembered(24)
+"""What was shown last: pages that are open at the same time, and the day or the week before, ask for it again."""
+
+
 def read_traffic(span: Span, series: Sequence[int] | None = None) -> Traffic:
     """Of all series or of some; three queries at most."""
-    return _traffic_of(span, read_pieces(span, series))
+    reading = Reading(span, series)
+    mark = reading.mark
+    if known := _KNOWN.get(reading.place, mark):
+        return known
+    traffic = _traffic_of(span, reading.pieces())
+    _KNOWN.put(reading.place, mark, traffic)
+    return traffic
 
 
 def read_steps(span: Span, series: Sequence[int] | None = None) -> tuple[Figures, ...]:
     """Its steps alone; two queries at most."""
-    return _steps_of(read_pieces(span, series))
+    return _steps_of(Reading(span, series).pieces())
 
 
 def read_traffic_of_each(span: Span, series: Sequence[int]) -> dict[int, Traffic]:
     """The same of each of some series by itself; a query, and two more for each."""
-    return {each: _traffic_of(span, pieces) for each, pieces in read_each(span, series).items()}
+    found = Reading(span, ()).of_each(series)
+    return {each: _traffic_of(span, pieces) for each, pieces in found.items()}
+
+
+def forget() -> None:
+    """All that this process remembers of traffic."""
+    _KNOWN.forget()
+    PAST.forget()
 
 
 def _traffic_of(span: Span, pieces: Sequence[Piece]) -> Traffic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isnan
 from typing import Any
 
 from featurememory.models import ResourceSample
@@ -29,7 +30,7 @@ class Usage:
         sums, weights = [0.0] * len(self.span), [0] * len(self.span)
         for at, moments, means in self.samples:
             mean = means[column]
-            if mean == mean:  # not NaN
+            if not isnan(mean):
                 step = int(at - start) // step_s
                 sums[step] += mean * moments
                 weights[step] += moments

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 
 from featurememory.ingestion.room import trim_memory
-from featurememory.observability.history import PAST
+from featurememory.observability import traffic
 from featurememory.observability.signals import LOOKS
 from featurememory.resource_management.samples import SAMPLES
 
 
 def give_memory_back() -> None:
     """Pages are a little slower afterwards, until they have read it again."""
-    PAST.forget()
+    traffic.forget()
     LOOKS.forget()
     SAMPLES.forget()
     gc.collect()

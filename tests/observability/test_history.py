@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from featurememory.models import Rollup, RollupMark, Series
 from featurememory.observability.figures import Figures
 from featurememory.observability.histogram import Histogram
-from featurememory.observability.history import Piece, Place, RememberedPieces
+from featurememory.observability.history import Piece, Place, Remembered, weight_of
 from featurememory.observability.rollups import DAY, HOUR, add_to_rollups, tally
 from featurememory.observability.span import Span
 from featurememory.observability.traffic import Traffic, read_traffic, read_traffic_of_each
@@ -183,7 +183,7 @@ def _piece(parts: int) -> Piece:
 
 
 def test_a_piece_is_remembered_under_its_mark_alone() -> None:
-    past, place, piece = RememberedPieces(), Place(0, 600, 60), _piece(10)
+    past, place, piece = Remembered(1_000, weight_of), Place(0, 600, 60), _piece(10)
     past.put(place, 7, piece)
 
     assert past.get(place, 7) is piece
@@ -192,7 +192,7 @@ def test_a_piece_is_remembered_under_its_mark_alone() -> None:
 
 
 def test_what_was_not_used_for_longest_is_forgotten_first() -> None:
-    past = RememberedPieces(most=25)
+    past = Remembered(25, weight_of)
     places = [Place(start, start + 600, 60) for start in (0, 600, 1_200)]
     for place in places[:2]:
         past.put(place, 1, _piece(10))
