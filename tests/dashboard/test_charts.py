@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.charts import Chart
+from dashboard.charts import Chart, iso
 from dashboard.traffic_charts import Shown, golden_signals
 from featurememory.observability.figures import Figures
 from featurememory.observability.marks import Mark
@@ -54,7 +54,8 @@ def test_there_is_a_row_for_every_point() -> None:
         assert len(chart.rows) == len(SPAN)
         assert all(len(row) == 1 + len(chart.columns) for row in chart.rows)
         for trace in chart.figure["data"]:
-            assert len(trace["x"]) == len(trace["y"]) == len(SPAN)
+            assert len(trace["y"]) == len(SPAN)
+            assert (trace["x0"], trace["dx"]) == (iso(SPAN.start), SPAN.step_s * 1_000)
 
 
 def test_series_differ_without_colour() -> None:

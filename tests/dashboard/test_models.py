@@ -18,6 +18,7 @@ from dashboard.model_rows import A_PAGE, MOST_SMALL, small_span
 from dashboard.sparklines import HEIGHT, WIDTH, bars_of, line_through
 from dashboard.timerange import PRESETS, read_time_range
 from featurememory.models import Series
+from featurememory.observability import traffic
 from featurememory.observability.rollups import add_to_rollups, tally
 from tests.browser.scenarios import KINDS, Call
 
@@ -84,6 +85,7 @@ def test_a_name_finds_its_model_and_none_is_another_sentence_than_no_traffic(
     assert "No model’s name contains “nobody”" in page_of(client, "/models/?text=nobody")
     assert "No operation ended in" in page_of(client, "/models/?from=2025-01-01T00:00&to=2025-01-01T01:00")
     Series.objects.all().delete()
+    traffic.forget()
     assert "No operation was ever sent" in page_of(client, "/models/")
 
 

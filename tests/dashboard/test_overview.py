@@ -134,7 +134,7 @@ def test_each_signal_is_a_figure_with_its_points_as_a_table_and_as_csv(
         link = re.search(r'href="([^"]*chart\.csv[^"]*)"', figure)[1].replace("&amp;", "&")  # type: ignore[index]
         response = client.get(link)
         points = list(csv.reader(io.StringIO(response.content.decode())))
-        assert len(drawn["data"][0]["x"]) == table_rows == len(points) - 1 == 60
+        assert len(drawn["data"][0]["y"]) == table_rows == len(points) - 1 == 60
         assert response.headers["Content-Type"].startswith("text/csv")
 
 
