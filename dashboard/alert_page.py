@@ -22,6 +22,7 @@ from featurememory.models import (
     HealthTransition,
     OptimizationEvent,
 )
+from featurememory.models.pattern import PATTERNS_A_SPACE
 
 LOG_SHOWN = 100
 BEFORE = timedelta(minutes=15)
@@ -124,13 +125,15 @@ def _health(span: tuple[datetime, datetime]) -> list[Before]:
 
 def _optimizations(span: tuple[datetime, datetime]) -> list[Before]:
     moved = OptimizationEvent.objects.filter(at__range=span, actor="").exclude(cause="tried")
-    events = moved.select_related("study").order_by("-id")
+    events = moved.select_related("study", "arm").order_by("-id")
     return [
         Before(
             each.at,
             Look("Learning", "tune", "off"),
-            f"Optimization of {each.study}: {each.before} to {each.after}",
-            spaced(each.cause),
+            f"{each.study}: parameter set {each.arm.number} from {each.before} to {each.after}",
+            f"{f'in pattern {each.pattern % PATTERNS_A_SPACE}' if each.pattern else 'everywhere'}: "
+            f"{spaced(each.cause)}",
+            f"{reverse('optimizations')}?study={each.study_id}",
         )
         for each in events[:EACH_SHOWN]
     ]

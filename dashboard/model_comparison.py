@@ -105,12 +105,13 @@ def _chart(
 ) -> Chart:
     span = pair[0].span
     values = [[of(step, span.step_s) for step in traffic.steps] for traffic in pair]
-    hover = f"%{{y:.3~s}}{unit}" if unit else "%{y:.3~p}"
+    form = "~s" if unit == "s" else "~g" if unit else "~p"
+    hover = f"%{{y:.3{form}}}{unit}"
     traces = [
         line_of(span, name, series, dash, symbol, hover) | {"meta": ink}
         for name, series, (dash, symbol, ink) in zip(names, values, _STYLES, strict=True)
     ]
-    axis = {"tickformat": "~s", "ticksuffix": unit} if unit else {"tickformat": "~p"}
+    axis = {"tickformat": form, "ticksuffix": unit}
     nothing = all(value is None for series in values for value in series)
     return Chart(
         key=key,

@@ -121,7 +121,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = CONFIGURATION.time_zone
-DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = ["featurememory.formats"]
 
 FORCE_SCRIPT_NAME = CONFIGURATION.sub_path or None
 STATIC_URL = "static/"

@@ -147,11 +147,13 @@ def situations() -> Iterator[str]:
     from django.utils import timezone
 
     from featurememory.integration.spaces import spaces
+    from featurememory.serving.relief import give_memory_back
     from tests.browser.scenarios import SCENARIOS, people
 
     for name, build in SCENARIOS.items():
         call_command("flush", interactive=False, verbosity=0)
         spaces.cache_clear()
+        give_memory_back()
         people()
         build(timezone.now())
         yield name
