@@ -103,6 +103,19 @@ class ChannelRow:
         ]
 
 
+EXPORTED_CHANNELS: Columns[ChannelRow] = {
+    "name": lambda row: row.channel.name,
+    "kind": lambda row: row.channel.kind,
+    "is_enabled": lambda row: row.channel.is_enabled,
+    "routes": lambda row: row.routes,
+    "stands": lambda row: row.look.word,
+    "last_told_at": lambda row: row.last.row.created_at if row.last else None,
+    "last_state": lambda row: row.last.row.state if row.last else "",
+    "changed_at": lambda row: row.channel.changed_at,
+}
+"""Not where they lead: that is for administrators."""
+
+
 @dataclass(frozen=True, slots=True)
 class RouteRow:
     route: AlertRoute

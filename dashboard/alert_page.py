@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from dashboard.alert_rows import AlertRow, breaker_change, health_change
 from dashboard.alert_words import EVENTS
 from dashboard.breaker_page import read_row
 from dashboard.breaker_rows import BreakerRow
+from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
 from dashboard.words import BREAKER_STATES, HEALTH, Look, spaced
 from featurememory.alerts.operator_actions import ACTIONS, OperatorAction
 from featurememory.models import (
@@ -28,6 +30,14 @@ LOG_SHOWN = 100
 BEFORE = timedelta(minutes=15)
 AFTER = timedelta(minutes=1)
 EACH_SHOWN, ALL_SHOWN = 10, 15
+EXPORTED_LOG: Columns[AlertEvent] = {
+    "id": lambda event: event.pk,
+    "at": lambda event: event.at,
+    "kind": lambda event: event.kind,
+    "actor": lambda event: event.actor,
+    "note": lambda event: event.note,
+    "value": lambda event: event.value,
+}
 _ACT = Look("Act", "hand", "off")
 
 
@@ -77,6 +87,11 @@ def read_alert_page(alert: Alert, now: datetime) -> AlertPage:
         breaker=None if breaker is None else read_row(breaker, now),
         again=Alert.objects.filter(fingerprint=alert.fingerprint).exclude(pk=alert.pk).count(),
     )
+
+
+def exported_log(alert: Alert) -> Iterator[AlertEvent]:
+    """The newest of it; one query."""
+    return AlertEvent.objects.filter(alert=alert).order_by("-id")[:MOST_ROWS].iterator(AT_ONCE)
 
 
 def find_breaker_of(alert: Alert) -> Breaker | None:

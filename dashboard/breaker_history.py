@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
 from dashboard.status import why
 from dashboard.words import BREAKER_STATES, Look
 from featurememory.models import Breaker, BreakerEvent
@@ -14,6 +16,20 @@ from featurememory.models import Breaker, BreakerEvent
 LAST_TRANSITIONS = 5
 _HOLDS = ("forced_open", "disabled", "metrics_only", "released", "overlay_ended")
 """Causes that move what callers meet and leave the computed state as it is."""
+EXPORTED: Columns[BreakerEvent] = {
+    "sequence": lambda event: event.sequence,
+    "at": lambda event: event.at,
+    "from_state": lambda event: event.from_state,
+    "to_state": lambda event: event.to_state,
+    "computed_state": lambda event: event.computed_state,
+    "cause": lambda event: event.cause,
+    "message": lambda event: event.message,
+    "actor": lambda event: event.actor,
+    "reason": lambda event: event.reason,
+    "counts": lambda event: event.counts,
+    "retry_after_ms": lambda event: event.retry_after_ms,
+    "held_until": lambda event: event.overlay_until,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,11 @@ def view_transition(event: BreakerEvent) -> TransitionView:
         by_itself=BREAKER_STATES[event.computed_state] if held else None,
         why=why(event),
     )
+
+
+def exported(breaker: Breaker) -> Iterator[BreakerEvent]:
+    """The newest of its changes; one query."""
+    return breaker.events.order_by("-sequence")[:MOST_ROWS].iterator(AT_ONCE)
 
 
 def computed(event: BreakerEvent) -> bool:

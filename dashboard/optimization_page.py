@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from dashboard.charts import Chart
 from dashboard.comparisons import BASELINE, Comparisons, read_comparisons
 from dashboard.effects import Gain, gain
+from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
 from dashboard.optimization_rows import OptimizationRow, show
 from dashboard.optimization_words import CAUSES, SOURCES, STATUSES
 from dashboard.reward_chart import read_rewards, reward_chart
@@ -23,6 +24,29 @@ from featurememory.optimization.lifecycle import Cause
 HISTORY_SHOWN = 30
 TRIALS_SHOWN = 15
 RIVALS_SHOWN = 40
+EXPORTED_TRIALS: Columns[Recommendation] = {
+    "id": lambda row: row.pk,
+    "at": lambda row: row.at,
+    "source": lambda row: row.source,
+    "propensity": lambda row: row.propensity,
+    "baseline_propensity": lambda row: row.baseline_propensity,
+    "confidence": lambda row: row.confidence,
+    "operation": lambda row: row.operation,
+    "outcome": lambda row: row.outcome,
+    "reward": lambda row: row.reward,
+    "learned_at": lambda row: row.learned_at,
+}
+EXPORTED_HISTORY: Columns[OptimizationEvent] = {
+    "sequence": lambda event: event.sequence,
+    "at": lambda event: event.at,
+    "before": lambda event: event.before,
+    "after": lambda event: event.after,
+    "cause": lambda event: event.cause,
+    "is_everywhere": lambda event: event.pattern is None,
+    "actor": lambda event: event.actor,
+    "reason": lambda event: event.reason,
+    "evidence": lambda event: event.evidence,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +132,23 @@ def _rivals(found: Optimization) -> Sequence[Optimization]:
     return list(rows.select_related("arm").order_by("-trials", "pk")[:RIVALS_SHOWN])
 
 
-def _history(found: Optimization, aim: str | None) -> Iterable[Move]:
+def exported_trials(found: Optimization) -> Iterator[Recommendation]:
+    """The newest of its recommendations; one query."""
+    return _recommendations(found)[:MOST_ROWS].iterator(AT_ONCE)
+
+
+def exported_history(found: Optimization) -> Iterator[OptimizationEvent]:
+    """The newest changes of its standing; one query."""
+    return _events(found)[:MOST_ROWS].iterator(AT_ONCE)
+
+
+def _events(found: Optimization) -> QuerySet[OptimizationEvent]:
     here = Q(pattern=found.pattern) | Q(pattern=None)
-    events = OptimizationEvent.objects.filter(here, arm=found.arm_id).order_by("-id")
-    return (move_of(each, aim) for each in events[:HISTORY_SHOWN])
+    return OptimizationEvent.objects.filter(here, arm=found.arm_id).order_by("-id")
+
+
+def _history(found: Optimization, aim: str | None) -> Iterable[Move]:
+    return (move_of(each, aim) for each in _events(found)[:HISTORY_SHOWN])
 
 
 def move_of(event: OptimizationEvent, aim: str | None) -> Move:
@@ -127,9 +164,12 @@ def move_of(event: OptimizationEvent, aim: str | None) -> Move:
     )
 
 
+def _recommendations(found: Optimization) -> QuerySet[Recommendation]:
+    return Recommendation.objects.filter(arm=found.arm_id, pattern=found.pattern).order_by("-at")
+
+
 def _trials(found: Optimization) -> Iterable[TrialRow]:
-    rows = Recommendation.objects.filter(arm=found.arm_id, pattern=found.pattern).order_by("-at")
     return (
         TrialRow(each, SOURCES.get(each.source, each.source), OUTCOMES.get(each.outcome))
-        for each in rows[:TRIALS_SHOWN]
+        for each in _recommendations(found)[:TRIALS_SHOWN]
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from dashboard.file_columns import Columns
 from dashboard.optimization_rows import OptimizationRow, list_best
 from dashboard.pattern_map import PatternMap, draw_around
 from dashboard.pattern_rows import PatternRow, show
@@ -27,6 +28,16 @@ class NearPattern:
     pattern: Pattern
     similarity: float
     is_alike: bool
+
+
+EXPORTED_NEAREST: Columns[NearPattern] = {
+    "id": lambda near: near.pattern.pk,
+    "number": lambda near: near.pattern.number,
+    "label": lambda near: near.pattern.label,
+    "seen": lambda near: near.pattern.count,
+    "similarity": lambda near: near.similarity,
+    "is_alike": lambda near: near.is_alike,
+}
 
 
 @dataclass(frozen=True, slots=True)

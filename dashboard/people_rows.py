@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.db.models.functions import Lower
 
 from dashboard.browsers import browser_in_words
+from dashboard.file_columns import Columns
 from dashboard.words import Look
 from featurememory.accounts.sessions import sessions_of
 from featurememory.models import SignIn
@@ -38,6 +39,18 @@ class PersonRow:
     @property
     def look(self) -> Look:
         return _LET_IN if self.user.is_active else _KEPT_OUT
+
+
+EXPORTED: Columns[PersonRow] = {
+    "name": lambda row: row.user.username,
+    "role": lambda row: row.role,
+    "email": lambda row: row.user.email,
+    "is_active": lambda row: row.user.is_active,
+    "has_drawn_password": lambda row: row.has_drawn_password,
+    "seen_at": lambda row: row.seen_at,
+    "sessions": lambda row: row.sessions,
+    "joined_at": lambda row: row.user.date_joined,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from dashboard.comparisons import BASELINE
+from dashboard.file_columns import Columns
 from dashboard.parameter_sets import ParameterSet, compared
 from featurememory.models import Arm, Study
 
@@ -19,6 +20,16 @@ class SetRow:
     parameters: ParameterSet
     patterns: int
     is_baseline: bool
+
+
+EXPORTED: Columns[SetRow] = {
+    "number": lambda row: row.arm.number,
+    "parameters": lambda row: row.arm.parameters,
+    "is_baseline": lambda row: row.is_baseline,
+    "origin": lambda row: row.arm.origin,
+    "created_at": lambda row: row.arm.created_at,
+    "patterns": lambda row: row.patterns,
+}
 
 
 @dataclass(frozen=True, slots=True)

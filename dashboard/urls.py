@@ -63,6 +63,7 @@ urlpatterns = [
         path(f"alerts/<int:pk>/{slug}/", alerts.act, {"action": slug}, name=f"alert-{slug}")
         for slug in ALERT_ACTIONS
     ),
+    path("alerts/<int:pk>/log/export/", alerts.export_log, name="alert-log-export"),
     path("alerts/<int:pk>/chart.csv", alerts.chart_csv, name="alert-csv"),
     path("alerts/history/", alerts.history, name="alert-history"),
     path("alerts/history/export/", alerts.export_history, name="alert-history-export"),
@@ -102,6 +103,7 @@ urlpatterns = [
     path("breaker-events/<int:sequence>/", breakers.event, name="breaker-event"),
     path("breaker-resets/", breaker_acts.reset_many, name="breaker-resets"),
     path("breaker-export/", breakers.export, name="breakers-export"),
+    path("breaker-history-export/<name:name>/", breakers.export_history, name="breaker-history-export"),
     path("breaker-settings/", breaker_settings.settings, {"scope": Scope.DEFAULT}, name="breaker-settings"),
     path(
         "breaker-settings/operation-type/<name:name>/",
@@ -133,6 +135,17 @@ urlpatterns = [
         )
         for slug in OPTIMIZATION_ACTIONS
     ),
+    path(
+        "optimizations/<int:pk>/trials/export/",
+        optimizations.export_trials,
+        name="optimization-trials-export",
+    ),
+    path(
+        "optimizations/<int:pk>/history/export/",
+        optimizations.export_history,
+        name="optimization-history-export",
+    ),
+    path("studies/<int:study>/sets/export/", optimizations.export_sets, name="study-sets-export"),
     path("studies/<int:study>/propose/", optimization_acts.propose, name="optimization-propose"),
     path("parameter-sets/<int:pk>/retire/", optimization_acts.retire_set, name="optimization-retire-set"),
     path("recommendations/<uuid:pk>/", optimizations.recommendation, name="optimization-why"),
@@ -147,6 +160,7 @@ urlpatterns = [
     path("patterns/map.csv", patterns.pattern_map_csv, name="pattern-map-csv"),
     path("patterns/export/", patterns.export, name="patterns-export"),
     path("patterns/<int:id>/", patterns.pattern, name="pattern"),
+    path("patterns/<int:id>/nearest/export/", patterns.export_nearest, name="pattern-nearest-export"),
     path("patterns/<int:id>/change/", pattern_acts.change, name="pattern-change"),
     path("patterns/<int:id>/merge/", pattern_acts.merge, name="pattern-merge"),
     path("patterns/<int:id>/forget/", pattern_acts.forget, name="pattern-forget"),
@@ -167,6 +181,7 @@ urlpatterns = [
     path("jobs/runs/export/", jobs.export_runs, name="job-runs-export"),
     path("jobs/<slug:name>/run/", jobs.run, name="job-run"),
     path("alerts/channels/", alert_channels.channels, name="alert-channels"),
+    path("alerts/channels/export/", alert_channels.export_channels, name="alert-channels-export"),
     path("alerts/deliveries/export/", alert_channels.export_deliveries, name="alert-deliveries-export"),
     path("alerts/channels/add/<slug:kind>/", alert_channels.add_channel, name="alert-channel-add"),
     path("alerts/channels/<int:pk>/change/", alert_channels.change_channel, name="alert-channel-change"),
@@ -178,6 +193,8 @@ urlpatterns = [
     path("validation/", validations.validations, name="validations"),
     path("validation/signals/", validations.signals, name="validation-signals"),
     path("validation/export/", validations.export, name="validations-export"),
+    path("validation/codes/export/", validations.export_codes, name="validation-codes-export"),
+    path("validation/sources/export/", validations.export_sources, name="validation-sources-export"),
     path("validation/chart.csv", validations.chart_csv, name="validations-csv"),
     path("validation/<int:pk>/", validations.validation, name="validation"),
     path("login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -189,9 +206,11 @@ urlpatterns = [
     path("account/sessions/end-others/", account.sign_out_others, name="account-sessions-end"),
     path("settings/", settings_index.settings, name="settings"),
     path("settings/keys/", api_keys.keys, name="settings-keys"),
+    path("settings/keys/export/", api_keys.export, name="settings-keys-export"),
     path("settings/keys/new/", api_keys.new, name="settings-key-new"),
     path("settings/keys/<int:pk>/revoke/", api_keys.revoke, name="settings-key-revoke"),
     path("settings/people/", people.people, name="settings-people"),
+    path("settings/people/export/", people.export, name="settings-people-export"),
     path("settings/people/add/", people.add, name="settings-person-add"),
     path("settings/people/<int:pk>/role/", people.role, name="settings-person-role"),
     path("settings/people/<int:pk>/password/", people.password, name="settings-person-password"),

@@ -13,6 +13,7 @@ from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
 from dashboard.optimization_rows import whole
 from featurememory.models import ValidationRecord
 from featurememory.validation.records import find_records
+from featurememory.validation.summary import CodeCount, SourceCount
 
 A_PAGE = 30
 SHOWN = {"": "Failures", "passed": "Passed"}
@@ -27,6 +28,17 @@ EXPORTED: Columns[ValidationRecord] = {
     "is_valid": lambda row: row.is_valid,
     "code": lambda row: row.code,
     "errors": lambda row: row.errors,
+}
+EXPORTED_CODES: Columns[CodeCount] = {
+    "code": lambda row: row.code,
+    "validator": lambda row: row.validator,
+    "failed": lambda row: row.failed,
+}
+EXPORTED_SOURCES: Columns[SourceCount] = {
+    "source": lambda row: row.source,
+    "failed": lambda row: row.counts.failed,
+    "passed": lambda row: row.counts.passed,
+    "pass_rate": lambda row: row.counts.pass_rate,
 }
 _RANGE = ("range", "from", "to")
 

@@ -50,10 +50,13 @@ def chip(look: words.Look) -> SafeString:
 
 
 @register.inclusion_tag("components/files.html")
-def files(name: str, query: str = "", first: str = "newest", among: str = "") -> dict[str, object]:
+def files(
+    name: str, query: str = "", first: str = "newest", among: str = "", of: object = None
+) -> dict[str, object]:
     """The line beneath a list that leads to it as a file. `first`: which MOST_ROWS it holds, all where it is empty;
-    `among`: what else bounds it."""
-    return {"address": reverse(name), "query": query, "first": first, "most": MOST_ROWS, "among": among}
+    `among`: what else bounds it; `of`: what its address names."""
+    address = reverse(name) if of is None else reverse(name, args=[of])
+    return {"address": address, "query": query, "first": first, "most": MOST_ROWS, "among": among}
 
 
 @register.simple_tag

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.alert_channel_forms import CalmReasonForm, ChannelForm, RouteForm
 from dashboard.alert_channels import (
     EXPORTED,
+    EXPORTED_CHANNELS,
     DeliveryRow,
     RouteRow,
     exported,
@@ -57,6 +58,13 @@ def channels(request: HttpRequest) -> HttpResponse:
         or request.user.has_perm("featurememory.operate_alerts"),
     }
     return render(request, f"alerts/{'_channels' if is_refresh(request) else 'channels'}.html", context)
+
+
+@require_safe
+@signed_in
+def export_channels(request: HttpRequest) -> StreamingHttpResponse:
+    """The channels, as CSV or with `?format=json`."""
+    return list_file(request, "channels", EXPORTED_CHANNELS, list_channels())
 
 
 @require_safe

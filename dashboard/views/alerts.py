@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.alert_chart import alert_chart
 from dashboard.alert_history import HistoryFilter, list_history
 from dashboard.alert_history import exported as exported_history
-from dashboard.alert_page import read_alert_page
+from dashboard.alert_page import EXPORTED_LOG, exported_log, read_alert_page
 from dashboard.alert_rows import EXPORTED, MOST, AlertRow, Filter, exported, read_board
 from dashboard.alert_words import SEVERITIES
 from dashboard.views.breaker_acts import tell
@@ -85,6 +85,14 @@ def chart_csv(request: HttpRequest, pk: int) -> HttpResponse:
     if chart is None:
         raise Http404("There is no chart of this alert.")
     return table_file(request, f"alert-{pk}", ("at", *chart.columns), chart.rows)
+
+
+@require_safe
+@signed_in
+def export_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """What happened to one alert, as CSV or with `?format=json`."""
+    found = get_object_or_404(Alert, pk=pk)
+    return list_file(request, f"alert-{pk}-log", EXPORTED_LOG, exported_log(found))
 
 
 @require_safe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +12,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.account_forms import KeyForm
 from dashboard.alert_channel_forms import CalmReasonForm
+from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
 from dashboard.first_steps import curl_with
 from dashboard.views.breaker_acts import tell
+from dashboard.views.downloads import list_file
 from dashboard.views.signed_in import signed_in
 from featurememory.access import TRUSTED_FOR_S
 from featurememory.accounts.keys import MAY_MAKE, MAY_REVOKE, MAY_SEE, make_key, revoke_key
@@ -23,6 +25,14 @@ from featurememory.errors import ConfigurationError, ValidationError
 from featurememory.models import ApiKey
 
 SHOWN = 500
+EXPORTED: Columns[ApiKey] = {
+    "name": lambda key: key.name,
+    "begins_with": lambda key: key.prefix,
+    "scopes": lambda key: key.scopes,
+    "created_at": lambda key: key.created_at,
+    "last_used_at": lambda key: key.last_used_at,
+    "revoked_at": lambda key: key.revoked_at,
+}
 
 
 @require_safe
@@ -33,6 +43,14 @@ def keys(request: HttpRequest) -> HttpResponse:
     rows = ApiKey.objects.order_by("revoked_at", "name")
     live, gone = rows.filter(revoked_at=None)[:SHOWN], rows.exclude(revoked_at=None).order_by("-revoked_at")
     return render(request, "settings/keys.html", {"live": live, "gone": gone[:SHOWN]})
+
+
+@require_safe
+@signed_in
+@permission_required(MAY_SEE, raise_exception=True)
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """All of them, as CSV or with `?format=json`; of a key only how it begins."""
+    return list_file(request, "keys", EXPORTED, ApiKey.objects.order_by("name")[:MOST_ROWS].iterator(AT_ONCE))
 
 
 @require_http_methods(["GET", "POST"])

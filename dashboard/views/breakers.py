@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from dashboard import breaker_history
 from dashboard.breaker_causes import MOST as MOST_CAUSES
 from dashboard.breaker_causes import read_causes
 from dashboard.breaker_history import view_transition
@@ -61,6 +62,16 @@ def breaker(request: HttpRequest, name: str) -> HttpResponse:
     context = {"page": page, "row": page.row, "before": before, "actions": actions}
     return render(
         request, "breakers/_breaker.html" if is_refresh(request) else "breakers/breaker.html", context
+    )
+
+
+@require_safe
+@signed_in
+def export_history(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """What one breaker did, as CSV or with `?format=json`."""
+    found = get_object_or_404(Breaker, name=name)
+    return list_file(
+        request, f"breaker-{found.pk}", breaker_history.EXPORTED, breaker_history.exported(found)
     )
 
 

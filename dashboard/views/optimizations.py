@@ -12,11 +12,19 @@ from django.views.decorators.http import require_safe
 
 from dashboard.comparisons import read_comparisons
 from dashboard.learning_gains import read_learning_gains
-from dashboard.optimization_page import chart_of, read_optimization_page
+from dashboard.optimization_page import (
+    EXPORTED_HISTORY,
+    EXPORTED_TRIALS,
+    chart_of,
+    exported_history,
+    exported_trials,
+    read_optimization_page,
+)
 from dashboard.optimization_rows import EXPORTED, Filter, exported, list_optimizations
 from dashboard.optimization_steps import read_optimization_steps
 from dashboard.optimization_words import STATUSES
 from dashboard.recommendation_page import read_recommendation_page
+from dashboard.study_sets import EXPORTED as EXPORTED_SETS
 from dashboard.study_sets import read_study_sets
 from dashboard.views.downloads import list_file, table_file
 from dashboard.views.signed_in import is_refresh, signed_in
@@ -86,6 +94,30 @@ def rewards_csv(request: HttpRequest, pk: int) -> HttpResponse:
     found = _found(pk)
     chart = chart_of(found, read_comparisons([found.study_id]))
     return table_file(request, f"optimization-{pk}-rewards", ("at", *chart.columns), chart.rows)
+
+
+@require_safe
+@signed_in
+def export_trials(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """When it was recommended, and what came of it, as CSV or with `?format=json`."""
+    return list_file(request, f"optimization-{pk}-trials", EXPORTED_TRIALS, exported_trials(_found(pk)))
+
+
+@require_safe
+@signed_in
+def export_history(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """How its standing changed, as CSV or with `?format=json`."""
+    return list_file(request, f"optimization-{pk}-history", EXPORTED_HISTORY, exported_history(_found(pk)))
+
+
+@require_safe
+@signed_in
+def export_sets(request: HttpRequest, study: int) -> StreamingHttpResponse:
+    """The parameter sets that a study compares, as CSV or with `?format=json`."""
+    sets = read_study_sets(study)
+    if sets is None:
+        raise Http404(f"There is no study {study}.")
+    return list_file(request, f"study-{study}-sets", EXPORTED_SETS, sets.rows)
 
 
 @require_safe

@@ -11,7 +11,13 @@ from django.utils import timezone
 from django.views.decorators.http import condition, require_safe
 
 from dashboard.pattern_map import draw_map
-from dashboard.pattern_page import read_facts, read_neighbourhood, read_pattern
+from dashboard.pattern_page import (
+    EXPORTED_NEAREST,
+    read_facts,
+    read_nearest,
+    read_neighbourhood,
+    read_pattern,
+)
 from dashboard.pattern_rows import EXPORTED, KINDS, ORDERS, Filter, exported, list_patterns
 from dashboard.pattern_spaces import (
     choose_space,
@@ -118,6 +124,15 @@ def _calibrated(request: HttpRequest) -> FeatureSpace:
 
 def _name(request: HttpRequest) -> str:
     return request.GET.get("space", "").replace("\0", "")
+
+
+@require_safe
+@signed_in
+def export_nearest(request: HttpRequest, id: int) -> StreamingHttpResponse:
+    """What is most like one pattern, as CSV or with `?format=json`."""
+    found = read_pattern(id)
+    rows = read_nearest(found, read_tau(found.space))
+    return list_file(request, f"pattern-{id}-nearest", EXPORTED_NEAREST, rows)
 
 
 @require_safe

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import cache_control
@@ -15,9 +15,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.account_forms import PersonForm, RoleForm
 from dashboard.alert_channel_forms import CalmReasonForm
-from dashboard.people_rows import ROLE_WORDS, list_people
+from dashboard.people_rows import EXPORTED, ROLE_WORDS, list_people
 from dashboard.views.api_keys import by_whom
 from dashboard.views.breaker_acts import tell
+from dashboard.views.downloads import list_file
 from dashboard.views.signed_in import signed_in
 from featurememory.accounts import people as services
 from featurememory.accounts.lockouts import read_lockouts, release_lockout
@@ -89,6 +90,14 @@ def people(request: HttpRequest) -> HttpResponse:
         "roles": [(role, ROLE_WORDS[role]) for role in ROLES],
     }
     return render(request, "settings/people.html", context)
+
+
+@require_safe
+@signed_in
+@manages
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """Who gets in, as CSV or with `?format=json`."""
+    return list_file(request, "people", EXPORTED, list_people())
 
 
 @asked_or_posted

@@ -12,7 +12,15 @@ from django.views.decorators.http import require_safe
 from dashboard.timerange import TimeRange, read_time_range
 from dashboard.validation_chart import by_whole_hours, validation_chart
 from dashboard.validation_page import read_validation
-from dashboard.validation_rows import EXPORTED, SHOWN, Filter, exported, list_records
+from dashboard.validation_rows import (
+    EXPORTED,
+    EXPORTED_CODES,
+    EXPORTED_SOURCES,
+    SHOWN,
+    Filter,
+    exported,
+    list_records,
+)
 from dashboard.views.downloads import chart_file, list_file
 from dashboard.views.signed_in import is_refresh, signed_in
 from featurememory.models import ValidationRecord, ValidationTally
@@ -62,6 +70,22 @@ def chart_csv(request: HttpRequest) -> HttpResponse:
     """The chart's points, a row each."""
     time_range = _time_range(request)
     return chart_file(request, validation_chart(_summary(time_range), time_range), time_range)
+
+
+@require_safe
+@signed_in
+def export_codes(request: HttpRequest) -> StreamingHttpResponse:
+    """Failures by code over the page's range, as CSV or with `?format=json`."""
+    return list_file(request, "validation-codes", EXPORTED_CODES, _summary(_time_range(request)).by_code)
+
+
+@require_safe
+@signed_in
+def export_sources(request: HttpRequest) -> StreamingHttpResponse:
+    """Failures by source over the page's range, as CSV or with `?format=json`."""
+    return list_file(
+        request, "validation-sources", EXPORTED_SOURCES, _summary(_time_range(request)).by_source
+    )
 
 
 @require_safe
