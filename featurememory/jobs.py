@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from featurememory.accounts.lockouts import forget_old_attempts
 from featurememory.accounts.sessions import forget_old_sessions
 from featurememory.alerts import notification
 from featurememory.alerts.evaluation import evaluate_rules
@@ -50,12 +51,13 @@ def enforce_constraints() -> None:
 
 @job(every=timedelta(minutes=10))
 def forget_the_old() -> None:
-    """Drops the records of processes, senders and sessions that are long gone. What is kept for longer is cleanup's."""
+    """Drops processes, senders, sessions and wrong passwords of long ago. What is kept for longer is cleanup's."""
     now = timezone.now()
     ProcessRecord.objects.filter(seen_at__lt=now - KEEP_PROCESSES).delete()
     forget_senders(unseen_since=now - KEEP_SENDERS)
     forget_old_runs()
     forget_old_sessions(now)
+    forget_old_attempts(now)
 
 
 @job(every=timedelta(seconds=5))

@@ -46,6 +46,11 @@ def read_lockouts(now: datetime) -> list[Lockout]:
     return sorted(found, key=lambda each: each.until, reverse=True)
 
 
+def forget_old_attempts(now: datetime) -> None:
+    """Those that count for no lockout any more: whoever guesses names would fill the table."""
+    AccessAttempt.objects.filter(attempt_time__lt=now - timedelta(hours=settings.AXES_COOLOFF_TIME)).delete()
+
+
 def release_lockout(lockout: Lockout, by: By) -> None:
     """They may try again at once."""
     reason = checked_reason(by.reason)

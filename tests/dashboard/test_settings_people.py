@@ -10,18 +10,21 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
 from featurememory.accounts import people
-from featurememory.accounts.lockouts import read_lockouts
+from featurememory.accounts.lockouts import forget_old_attempts, read_lockouts
 from featurememory.accounts.people import LastAdministrator
 from featurememory.audit import By
 from featurememory.models import AuditEntry
+from featurememory.models import SignIn as SignInRecord
 from featurememory.roles import ADMINISTRATOR, administrators, role_of
 from tests.browser.access_scene import locked_out
 from tests.browser.scenarios import PASSWORD
+from tests.browser.scenarios import people as everybody
 from tests.dashboard.test_optimizations import page_of, text_of
 
 SignIn = Callable[[str], Client]
@@ -199,6 +202,23 @@ def test_a_lockout_is_seen_and_lifted(sign_in: SignIn) -> None:
     entry = AuditEntry.objects.get(action="lockout.release")
     assert (entry.subject, entry.before["address"]) == ("olga", "192.0.2.9")
     assert "Locked out" not in page_of(admin, PAGE)
+
+
+def test_attempts_are_forgotten_once_they_count_no_more(db: Any, now: datetime) -> None:
+    for guess in range(3):
+        Client().post("/login/", {"username": f"guess-{guess}", "password": "wrong"})
+    assert AccessAttempt.objects.count() == 3
+    forget_old_attempts(now)
+    assert AccessAttempt.objects.count() == 3
+    forget_old_attempts(now + timedelta(minutes=16))
+    assert not AccessAttempt.objects.exists()
+
+
+def test_a_sign_in_leaves_a_session_and_no_other_trace(db: Any) -> None:
+    everybody()
+    assert Client().post("/login/", {"username": "olga", "password": PASSWORD}).status_code == 302
+    assert SignInRecord.objects.count() == 1
+    assert not AccessLog.objects.exists()
 
 
 def test_a_lockout_ends_when_too_few_failures_are_left(db: Any, now: datetime) -> None:
