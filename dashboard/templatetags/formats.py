@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from html import escape
+from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 from django import template
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -108,6 +110,16 @@ def points(chart: Chart, step_s: int = 0) -> SafeString:
     seconds, where the chart has any. They hold moments and figures, nothing a caller wrote."""
     address = escape(chart.operations) if step_s else ""
     return mark_safe("".join([_row(row, address, step_s) for row in chart.rows]))  # noqa: S308
+
+
+_NO_MARKUP = str.maketrans({"<": "\\u003C", ">": "\\u003E", "&": "\\u0026"})
+
+
+@register.filter
+def drawn(figure: dict[str, Any]) -> SafeString:
+    """What a chart draws, for the script that draws it: Django's `json_script`, of a library four times as fast."""
+    text = orjson.dumps(figure).decode().translate(_NO_MARKUP)
+    return mark_safe(f'<script type="application/json">{text}</script>')  # noqa: S308 - holds no markup
 
 
 @register.simple_tag

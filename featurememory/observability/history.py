@@ -67,6 +67,11 @@ class Place(NamedTuple):
         return HOURS if self.step % DAY or self.start % DAY else DAYS
 
     @property
+    def phase(self) -> int:
+        """How far behind a multiple of its length each step begins: that of three days, a week earlier, does."""
+        return self.start % self.step
+
+    @property
     def steps(self) -> range:
         """When each begins."""
         return range(self.start, self.end, self.step)
@@ -209,7 +214,8 @@ def _remembered(places: Iterable[Place], marks: _Marks) -> dict[Place, Piece]:
 
 
 def _cut(place: Place, length: int) -> list[Place]:
-    bounds = [place.start, *range((place.start // length + 1) * length, place.end, length), place.end]
+    first = ((place.start - place.phase) // length + 1) * length + place.phase
+    bounds = [place.start, *range(first, place.end, length), place.end]
     return [place._replace(start=start, end=end) for start, end in pairwise(bounds)]
 
 
@@ -264,16 +270,16 @@ def _parts(series: dict[int, RunningSum]) -> tuple[Part, ...]:
 
 
 def _read(places: Sequence[Place]) -> dict[Place, Piece]:
-    """The pieces of the places, whose steps are equally long and of the same series, from the rollups; one query."""
+    """The pieces of the places, which differ in start and end alone, from the rollups; one query."""
     if not places:
         return {}
-    step = places[0].step
+    step, phase = places[0].step, places[0].phase
     home = {start: place for place in places for start in place.steps}
     steps = {start: RunningSum() for start in home}
     series: dict[Place, dict[int, RunningSum]] = {place: {} for place in places}
     for moment, series_id, counts, longest, data in _rollups(places):
         histogram = HistogramSum.from_bytes(data)
-        start = moment // step * step
+        start = moment - (moment - phase) % step
         steps[start].add(counts, longest, histogram)
         whole = series[home[start]].setdefault(series_id, RunningSum())
         whole.add(counts, longest, histogram)

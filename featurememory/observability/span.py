@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` until before `end`, cut into steps of `step_s` seconds; all three are whole steps."""
+    """From `start` until before `end`, cut into whole steps of `step_s` seconds. All begin with a minute; those of whole
+    hours with an hour, those of whole days with a day."""
 
     start: datetime
     end: datetime

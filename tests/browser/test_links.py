@@ -40,7 +40,7 @@ def test_a_copied_link_gives_the_same_figures_to_somebody_else(
 
     assert figures(theirs) == mine
     assert Operation.objects.exists()
-    assert all('"y": [' in each for each in mine)
+    assert all('"y":[' in each for each in mine)
 
 
 @pytest.mark.parametrize("path", ["/", "/breakers/"])

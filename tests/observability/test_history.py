@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
@@ -36,6 +37,12 @@ SPANS += [
     Span.covering(BEGIN, END, 5 * DAY),
 ]
 SPANS += [Span.covering(BEGIN + timedelta(minutes=7), END - timedelta(minutes=93), 60)]
+SPANS += [
+    replace(whole, start=whole.start - timedelta(days=days), end=whole.end - timedelta(days=days) + 2 * step)
+    for days in (1, 7)
+    for step in (timedelta(days=3), timedelta(days=5))
+    for whole in (Span.covering(BEGIN, END, int(step.total_seconds())),)
+]
 _names = count()
 
 
