@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from dashboard.saved_views import MOST
 from dashboard.timerange import PRESETS
-from featurememory.models import SavedView
+from featurememory.models import SavedView, Series
+from featurememory.observability.rollups import add_to_rollups, tally
+from tests.browser.scenarios import Call
 
 SignIn = Callable[[str], Client]
 Build = Callable[[str], None]
@@ -66,6 +68,9 @@ def test_the_address_of_a_comparison_is_kept_by_the_refresh_and_the_file(
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_range_can_be_compared(situation: Build, sign_in: SignIn, preset: str, compared: str) -> None:
     situation("normal")
+    series = Series.objects.order_by("pk")[0]
+    days = [timezone.now() - timedelta(days=day) for day in range(2, 380)]
+    add_to_rollups(tally({series.pk: [(day.timestamp(), Call("success", 100.0)) for day in days]}))
 
     assert "before" in page_of(sign_in("viktor"), f"/?range={preset}&compare={compared}")
 
