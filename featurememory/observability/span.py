@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` until before `end`, cut into whole steps of `step_s` seconds. Each begins with a minute; one of whole
-    hours with an hour, one of whole days with a day."""
+    """From `start` until before `end`, cut into whole steps of `step_s` seconds. Each begins with a minute; one of
+    whole hours with an hour, one of whole days with a day."""
 
     start: datetime
     end: datetime
