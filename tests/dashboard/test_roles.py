@@ -522,8 +522,6 @@ NOT_LINKED: Final = {
     "account-session-end",
     "account-sessions-end",
     "alert-unacknowledge",
-    "alerts-note",
-    "alerts-unacknowledge",
     "breaker-release",
 }
 """Offered only where there is something of the kind: asked for by tests of their own."""
