@@ -66,6 +66,12 @@ def read_breaker_page(breaker: Breaker, before: int | None, now: datetime) -> Br
     )
 
 
+def read_timeline(breaker: Breaker, now: datetime) -> Timeline:
+    """One query."""
+    events = BreakerEvent.objects.filter(breaker=breaker).order_by("-sequence")
+    return draw_timeline(breaker, list(events[: MOST_EVENTS + 1]), now)
+
+
 def read_row(breaker: Breaker, now: datetime) -> BreakerRow:
     """As the list shows it; three queries."""
     events = BreakerEvent.objects.filter(breaker=breaker).order_by("-sequence")

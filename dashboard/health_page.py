@@ -92,12 +92,11 @@ class HealthPage:
 def read_health_page(component: str, before: int | None, now: datetime) -> HealthPage:
     """Four queries. `component` narrows the list of transitions, `before` has it begin earlier than that one."""
     rows = list_components(now)
-    day = HealthTransition.objects.filter(at__gt=now - SPAN).order_by("-at", "-id")[:MOST_TRANSITIONS]
     moves = _moves(component, before)
     return HealthPage(
         whole=next((row for row in rows if row.state.name == ComponentState.WHOLE), None),
         components=tuple(row for row in rows if row.state.name != ComponentState.WHOLE),
-        timeline=draw_health([row.state for row in rows], list(day), now),
+        timeline=_timeline(rows, now),
         moves=tuple(moves[:HISTORY_SHOWN]),
         older=moves[HISTORY_SHOWN - 1].transition.pk if len(moves) > HISTORY_SHOWN else None,
         processes=tuple(_processes(now)),
@@ -108,6 +107,16 @@ def list_components(now: datetime) -> list[ComponentRow]:
     """The whole first; one query."""
     states = {row.name: row for row in ComponentState.objects.all()}
     return [_row(states[name], now) for name in (ComponentState.WHOLE, *COMPONENTS) if name in states]
+
+
+def read_timeline(now: datetime) -> Timeline:
+    """Two queries."""
+    return _timeline(list_components(now), now)
+
+
+def _timeline(rows: Sequence[ComponentRow], now: datetime) -> Timeline:
+    day = HealthTransition.objects.filter(at__gt=now - SPAN).order_by("-at", "-id")[:MOST_TRANSITIONS]
+    return draw_health([row.state for row in rows], list(day), now)
 
 
 def exported_history(component: str) -> Iterator[HealthTransition]:

@@ -49,6 +49,8 @@ class ModelView:
     failed: tuple[tuple[words.Look, Operation], ...]
     operations: str
     """The address of its operations in the range."""
+    failures: str
+    """The query of those that failed."""
 
 
 def read_model(series: Series, time_range: TimeRange, comparison: Comparison, now: datetime) -> ModelView:
@@ -75,6 +77,7 @@ def read_model(series: Series, time_range: TimeRange, comparison: Comparison, no
         learned=_learned(scope),
         failed=_failed(series, time_range) if total.calls > total.success else (),
         operations=f"{operations}&{time_range.query}",
+        failures=f"{of}&outcome={FAILED_OUTCOME}&{time_range.frozen_query}",
     )
 
 

@@ -13,7 +13,7 @@ from dashboard.charts import Chart
 from dashboard.comparisons import BASELINE, Comparisons, read_comparisons
 from dashboard.effects import Gain, gain
 from dashboard.file_columns import AT_ONCE, MOST_ROWS, Columns
-from dashboard.optimization_rows import OptimizationRow, show
+from dashboard.optimization_rows import Filter, OptimizationRow, show
 from dashboard.optimization_words import CAUSES, SOURCES, STATUSES
 from dashboard.reward_chart import read_rewards, reward_chart
 from dashboard.traffic_shares import read_traffic_shares
@@ -86,6 +86,11 @@ class OptimizationPage:
     @property
     def is_baseline(self) -> bool:
         return self.row.optimization.arm.number == BASELINE
+
+    @property
+    def in_pattern(self) -> str:
+        """The query of all that competes in its pattern."""
+        return Filter(study=self.study.pk, pattern=self.row.optimization.pattern).query
 
     @property
     def has_regressed(self) -> bool:

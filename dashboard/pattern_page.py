@@ -51,6 +51,11 @@ class PatternFacts:
     """What gains most in it."""
 
     @property
+    def query(self) -> str:
+        """Of lists of what belongs to it."""
+        return f"pattern={self.row.pattern.pk}"
+
+    @property
     def share(self) -> float:
         """Of the vectors that its space has taken in."""
         pattern = self.row.pattern

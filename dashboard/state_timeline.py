@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from dashboard.file_columns import Columns
 from dashboard.words import Look, duration, plural
 
 SPAN = timedelta(hours=24)
@@ -112,6 +113,20 @@ class Timeline:
         """Those that occur, for the legend."""
         occur = {each.state for lane in self.lanes for each in lane.stretches}
         return [drawn.look for state, drawn in self.states.items() if state in occur]
+
+
+EXPORTED: Columns[tuple[Lane, Stretch]] = {
+    "of": lambda row: row[0].title,
+    "from": lambda row: row[1].start,
+    "to": lambda row: row[1].end,
+    "lasted_s": lambda row: (row[1].end - row[1].start).total_seconds(),
+    "state": lambda row: row[1].state,
+}
+
+
+def stretches_of(timeline: Timeline) -> Iterator[tuple[Lane, Stretch]]:
+    """As its data lists them: lane by lane, the newest first."""
+    return ((lane, each) for lane in timeline.lanes for each in reversed(lane.stretches))
 
 
 def draw_lane(

@@ -104,6 +104,7 @@ urlpatterns = [
     path("breaker-resets/", breaker_acts.reset_many, name="breaker-resets"),
     path("breaker-export/", breakers.export, name="breakers-export"),
     path("breaker-history-export/<name:name>/", breakers.export_history, name="breaker-history-export"),
+    path("breaker-states-export/<name:name>/", breakers.export_states, name="breaker-states-export"),
     path("breaker-settings/", breaker_settings.settings, {"scope": Scope.DEFAULT}, name="breaker-settings"),
     path(
         "breaker-settings/operation-type/<name:name>/",
@@ -175,6 +176,7 @@ urlpatterns = [
     path("health/watch/", health.watch, name="health-watch"),
     path("health/components/export/", health.export_components, name="health-components-export"),
     path("health/history/export/", health.export_history, name="health-history-export"),
+    path("health/states/export/", health.export_states, name="health-states-export"),
     path("health/check/", health.check, name="health-check"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/export/", jobs.export, name="jobs-export"),

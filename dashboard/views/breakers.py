@@ -11,8 +11,10 @@ from dashboard import breaker_history
 from dashboard.breaker_causes import MOST as MOST_CAUSES
 from dashboard.breaker_causes import read_causes
 from dashboard.breaker_history import view_transition
-from dashboard.breaker_page import read_breaker_page, read_place
+from dashboard.breaker_page import read_breaker_page, read_place, read_timeline
 from dashboard.breaker_rows import EXPORTED, MOST, NOT_CLOSED, Filter, count_states, exported, list_breakers
+from dashboard.state_timeline import EXPORTED as EXPORTED_STATES
+from dashboard.state_timeline import stretches_of
 from dashboard.views.downloads import list_file
 from dashboard.views.signed_in import is_refresh, signed_in
 from dashboard.words import BREAKER_STATES, CAUSES
@@ -73,6 +75,15 @@ def export_history(request: HttpRequest, name: str) -> StreamingHttpResponse:
     return list_file(
         request, f"breaker-{found.pk}", breaker_history.EXPORTED, breaker_history.exported(found)
     )
+
+
+@require_safe
+@signed_in
+def export_states(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """The states of one breaker over the last day, as CSV or with `?format=json`."""
+    found = get_object_or_404(Breaker, name=name)
+    timeline = read_timeline(found, timezone.now())
+    return list_file(request, f"breaker-{found.pk}-states", EXPORTED_STATES, stretches_of(timeline))
 
 
 @require_safe

@@ -15,8 +15,11 @@ from dashboard.health_page import (
     exported_history,
     list_components,
     read_health_page,
+    read_timeline,
 )
 from dashboard.optimization_rows import whole
+from dashboard.state_timeline import EXPORTED as EXPORTED_STATES
+from dashboard.state_timeline import stretches_of
 from dashboard.views.downloads import list_file
 from dashboard.views.signed_in import is_refresh, signed_in
 from featurememory.models import ComponentState
@@ -48,6 +51,13 @@ def export_history(request: HttpRequest) -> StreamingHttpResponse:
     """`?component=`: what changed, as CSV or with `?format=json`."""
     rows = exported_history(_component(request))
     return list_file(request, "health-history", EXPORTED_HISTORY, rows)
+
+
+@require_safe
+@signed_in
+def export_states(request: HttpRequest) -> StreamingHttpResponse:
+    """How each component stood over the last day, as CSV or with `?format=json`."""
+    return list_file(request, "health-states", EXPORTED_STATES, stretches_of(read_timeline(timezone.now())))
 
 
 @require_safe

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -17,6 +19,7 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from featurememory import models
 from featurememory.models.pattern import PATTERNS_A_SPACE
@@ -89,6 +92,7 @@ ALERT = (
     "id name severity state is_silenced inhibited_by is_flapping source labels summary value peak unit started_at "
     "fired_at acknowledged_at acknowledged_by resolved_at runbook_url"
 )
+STATES = "of from to lasted_s state"
 LISTS = {
     "models-export": Listed(
         "operation_type model calls success error timeout cancelled rejected failed_share p50_ms p95_ms p99_ms "
@@ -193,6 +197,8 @@ LISTS = {
         (models.BreakerEvent, "reason"),
         of=lambda: "text_to_audio:audioldm2",
     ),
+    "breaker-states-export": Listed(STATES, None, of=lambda: "text_to_audio:audioldm2"),
+    "health-states-export": Listed(STATES, None),
     "optimization-trials-export": Listed(
         "id at source propensity baseline_propensity confidence operation outcome reward learned_at",
         None,
@@ -238,6 +244,8 @@ LISTS = {
     "validation-codes-export": Listed("code validator failed", (models.ValidationTally, "code")),
     "validation-sources-export": Listed("source failed passed pass_rate", (models.ValidationTally, "source")),
 }
+PASSING = ("stage", "due_at", "from", "to", "lasted_s")
+"""Columns that time alone changes."""
 NEVER_EMPTY = ("jobs-export", "settings-people-export")
 BY_TABLE = pytest.mark.parametrize("name", LISTS)
 
@@ -297,7 +305,7 @@ def test_csv_and_json_hold_the_same_rows_under_a_header_that_stays(sign_in: Sign
     assert head == LISTS[name].header.split()
     assert rows
     assert [list(row) for row in rows] == [head] * len(rows)
-    passing = {place for place, column in enumerate(head) if column in ("stage", "due_at")}
+    passing = {place for place, column in enumerate(head) if column in PASSING}
     for line, row in zip(lines, rows, strict=True):
         told = [cell(value) for value in row.values()]
         assert [each for place, each in enumerate(line) if place not in passing] == [
@@ -424,3 +432,61 @@ def test_each_list_leads_to_its_file(sign_in: SignIn, page: str) -> None:
     assert "As a file:" in text
     assert "format=csv" in text
     assert "format=json" in text
+
+
+@pytest.mark.usefixtures("incident")
+@pytest.mark.parametrize("name", ["breaker-states-export", "health-states-export"])
+def test_the_file_of_a_timeline_tells_each_lane_without_gaps_from_now_back(
+    sign_in: SignIn, now: datetime, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    later = now + timedelta(seconds=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    rows = json_of(sign_in("viktor"), name)
+    lanes = {row["of"]: [each for each in rows if each["of"] == row["of"]] for row in rows}
+
+    assert any(len(lane) > 1 for lane in lanes.values())
+    for lane in lanes.values():
+        assert datetime.fromisoformat(lane[0]["to"]) == later
+        assert [each["from"] for each in lane[:-1]] == [each["to"] for each in lane[1:]]
+        for each in lane:
+            lasted = datetime.fromisoformat(each["to"]) - datetime.fromisoformat(each["from"])
+            assert each["lasted_s"] == lasted.total_seconds() > 0
+
+
+@pytest.mark.usefixtures("incident")
+def test_a_timeline_leads_to_its_file(sign_in: SignIn) -> None:
+    client, breaker = sign_in("viktor"), "text_to_audio:audioldm2"
+
+    assert (
+        f'href="{address("breaker-states-export")}?format=csv'
+        in client.get(reverse("breaker", args=[breaker])).content.decode()
+    )
+    assert 'href="/health/states/export/?format=csv' in client.get("/health/").content.decode()
+
+
+@pytest.mark.usefixtures("incident")
+@pytest.mark.parametrize("page", ["patterns", "optimizations"])
+def test_what_competes_in_a_pattern_leads_to_the_file_that_has_it(sign_in: SignIn, page: str) -> None:
+    row = models.Optimization.objects.exclude(arm__number=0).filter(pattern__gt=0)[0]
+    client = sign_in("viktor")
+    text = client.get(f"/{page}/{row.pattern if page == 'patterns' else row.pk}/").content.decode()
+    (link,) = re.findall(r'href="(/optimizations/export/[^"]+format=json)"', text)
+
+    assert row.pk in {each["id"] for each in json.loads(client.get(unescape(link)).getvalue())}
+
+
+@pytest.mark.usefixtures("incident")
+def test_the_failures_of_a_model_lead_to_the_file_that_has_them(sign_in: SignIn) -> None:
+    failed = models.Operation.objects.filter(outcome="error")[0]
+    series = models.Series.objects.get(operation_type=failed.operation_type, model=failed.model)
+    client = sign_in("viktor")
+    page = client.get(f"/models/{series.pk}/?range=24h").content.decode()
+    (link,) = re.findall(r'href="(/operations/export/[^"]+format=json)"', page)
+    rows = json.loads(client.get(unescape(link)).getvalue())
+    shown = re.findall(
+        r"/operations/([0-9a-f-]{36})/", page.split('id="failed-title"')[1].split("</table>")[0]
+    )
+
+    assert shown
+    assert [row["id"] for row in rows][: len(shown)] == shown
+    assert "success" not in {row["outcome"] for row in rows}

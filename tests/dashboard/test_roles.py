@@ -60,6 +60,7 @@ DOORS: Final = {
             "alert-deliveries-export", "models-export", "breakers-export", "optimizations-export", "patterns-export",
             "resource-cleanups-export", "health-components-export", "health-history-export", "jobs-export",
             "job-runs-export", "validations-export", "annotations-export", "breaker-history-export",
+            "breaker-states-export", "health-states-export",
             "optimization-trials-export", "optimization-history-export", "study-sets-export", "pattern-nearest-export",
             "alert-log-export", "alert-channels-export", "validation-codes-export", "validation-sources-export",
         ),
