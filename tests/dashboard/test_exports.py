@@ -22,6 +22,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from featurememory import models
+from featurememory.accounts.keys import make_key
+from featurememory.audit import By
 from featurememory.models.pattern import PATTERNS_A_SPACE
 from tests.browser.pattern_scene import learn_patterns
 
@@ -490,3 +492,17 @@ def test_the_failures_of_a_model_lead_to_the_file_that_has_them(sign_in: SignIn)
     assert shown
     assert [row["id"] for row in rows][: len(shown)] == shown
     assert "success" not in {row["outcome"] for row in rows}
+
+
+@pytest.mark.usefixtures("incident")
+def test_no_secret_is_in_a_file(sign_in: SignIn, now: datetime) -> None:
+    row, key = make_key("for the test", ["read"], By("admin", "a test", now))
+    assert row is not None
+    models.AlertChannel.objects.update(settings={"url": "https://example.com/secret-path"})
+    files = {name: json.dumps(json_of(sign_in("admin"), name)) for name in LISTS}
+
+    assert row.prefix in files["settings-keys-export"]
+    assert row.digest not in files["settings-keys-export"]
+    assert key not in files["settings-keys-export"]
+    assert "secret-path" not in "".join(files.values())
+    assert "secret answer" not in "".join(files.values())
