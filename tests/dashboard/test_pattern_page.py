@@ -176,9 +176,9 @@ def test_it_and_its_nearest_are_marked_on_the_map(space: FeatureSpace, viewer: C
 
     page = page_of(viewer, shown)
 
-    assert '"symbol": ["star"]' in page
-    assert f'"customdata": [{shown.pk}]' in page
-    assert '"name": "nearest"' in page
+    assert '"symbol":["star"]' in page
+    assert f'"customdata":[{shown.pk}]' in page
+    assert '"name":"nearest"' in page
 
 
 def test_a_refresh_gets_what_moves_and_reads_no_other_pattern(space: FeatureSpace, viewer: Client) -> None:
