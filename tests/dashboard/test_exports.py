@@ -469,7 +469,8 @@ def test_a_timeline_leads_to_its_file(sign_in: SignIn) -> None:
 @pytest.mark.usefixtures("incident")
 @pytest.mark.parametrize("page", ["patterns", "optimizations"])
 def test_what_competes_in_a_pattern_leads_to_the_file_that_has_it(sign_in: SignIn, page: str) -> None:
-    row = models.Optimization.objects.exclude(arm__number=0).filter(pattern__gt=0)[0]
+    known = models.Optimization.objects.exclude(arm__number=0).filter(pattern__gt=0, effect__isnull=False)
+    row = known.order_by("-effect", "pk")[0]
     client = sign_in("viktor")
     text = client.get(f"/{page}/{row.pattern if page == 'patterns' else row.pk}/").content.decode()
     (link,) = re.findall(r'href="(/optimizations/export/[^"]+format=json)"', text)
