@@ -466,16 +466,32 @@ def test_a_timeline_leads_to_its_file(sign_in: SignIn) -> None:
     assert 'href="/health/states/export/?format=csv' in client.get("/health/").content.decode()
 
 
-@pytest.mark.usefixtures("incident")
-@pytest.mark.parametrize("page", ["patterns", "optimizations"])
-def test_what_competes_in_a_pattern_leads_to_the_file_that_has_it(sign_in: SignIn, page: str) -> None:
+def what_is_known() -> models.Optimization:
     known = models.Optimization.objects.exclude(arm__number=0).filter(pattern__gt=0, effect__isnull=False)
-    row = known.order_by("-effect", "pk")[0]
-    client = sign_in("viktor")
-    text = client.get(f"/{page}/{row.pattern if page == 'patterns' else row.pk}/").content.decode()
-    (link,) = re.findall(r'href="(/optimizations/export/[^"]+format=json)"', text)
+    return known.order_by("-effect", "pk")[0]
 
-    assert row.pk in {each["id"] for each in json.loads(client.get(unescape(link)).getvalue())}
+
+def ids_behind(client: Client, page: str) -> set[int]:
+    """What is in the file of optimizations that a page leads to."""
+    text = client.get(page).content.decode()
+    (link,) = re.findall(r'href="(/optimizations/export/[^"]+format=json)"', text)
+    return {each["id"] for each in json.loads(client.get(unescape(link)).getvalue())}
+
+
+@pytest.mark.usefixtures("incident")
+def test_what_competes_with_an_optimization_leads_to_the_file_that_has_it(sign_in: SignIn) -> None:
+    row = what_is_known()
+
+    assert row.pk in ids_behind(sign_in("viktor"), f"/optimizations/{row.pk}/")
+
+
+@pytest.mark.usefixtures("incident")
+def test_what_works_for_a_pattern_leads_to_the_file_that_has_it(sign_in: SignIn) -> None:
+    row, pattern = what_is_known(), models.Pattern.objects.order_by("pk")[0]
+    models.Optimization.objects.filter(pattern=pattern.pk).exclude(pk=row.pk).delete()
+    models.Optimization.objects.filter(pk=row.pk).update(pattern=pattern.pk)
+
+    assert ids_behind(sign_in("viktor"), f"/patterns/{pattern.pk}/") == {row.pk}
 
 
 @pytest.mark.usefixtures("incident")
