@@ -15,12 +15,14 @@ from tests.benchmarks import Row
 _VERDICT = {True: "yes", False: "NO", None: "-"}
 
 
+def names_of_all() -> list[str]:
+    """Of the modules with a `run()`; what helps them has a name that begins with an underscore."""
+    modules = pkgutil.iter_modules(tests.benchmarks.__path__)
+    return sorted(module.name for module in modules if not module.name.startswith("_"))
+
+
 def main(arguments: list[str]) -> int:
-    names = sorted(
-        module.name
-        for module in pkgutil.iter_modules(tests.benchmarks.__path__)
-        if not module.name.startswith("_")
-    )
+    names = names_of_all()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all when none is given"

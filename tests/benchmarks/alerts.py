@@ -3,34 +3,22 @@ flat."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import Row
-from tests.servers import running_postgresql
+from tests.benchmarks._databases import on_both, told_by
 
 SERIES, ROUNDS = 10_000, 12
 
 
 def run() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        rows = _measure("SQLite", directory / "sqlite")
-        with running_postgresql(directory, durable=True) as url:
-            rows += _measure("PostgreSQL", directory / "postgresql-data", DATABASE_URL=url)
-    return rows
+    return on_both(_measure)
 
 
-def _measure(database: str, data_dir: Path, **more: str) -> list[Row]:
-    data_dir.mkdir()
-    environment = {**os.environ, "FEATUREMEMORY_DATA_DIR": str(data_dir), **more}
-    asked = [sys.executable, "-m", "tests.benchmarks.alerts_child", str(SERIES), str(ROUNDS)]
-    told: dict[str, Any] = json.loads(subprocess.check_output(asked, env=environment).splitlines()[-1])
+def _measure(database: str, data_dir: Path, environment: Mapping[str, str]) -> list[Row]:
+    told: dict[str, Any] = told_by("_alerts_child", data_dir, environment, SERIES, ROUNDS)
     first, steady, firing, grown = (told[name] for name in ("first_ms", "steady_ms", "firing_ms", "grown_mb"))
     name = f"alert rules, {SERIES:,} label sets, {database}"
     return [

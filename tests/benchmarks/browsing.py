@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import Row
+from tests.benchmarks._databases import told_by
 
 OPERATIONS = int(os.environ.get("BROWSING_OPERATIONS", "1000000"))
 MOST_MS = {"status": 1_500.0, "charts": 5_000.0, "list": 500.0}
@@ -17,9 +16,7 @@ MOST_MS = {"status": 1_500.0, "charts": 5_000.0, "list": 500.0}
 
 def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "FEATUREMEMORY_DATA_DIR": folder}
-        asked = [sys.executable, "-m", "tests.benchmarks.browsing_child", str(OPERATIONS)]
-        told: dict[str, Any] = json.loads(subprocess.check_output(asked, env=environment).splitlines()[-1])
+        told: dict[str, Any] = told_by("_browsing_child", Path(folder), {}, OPERATIONS)
     return [
         Row(
             f"browsing, {OPERATIONS:,} operations: {name}", "-", f"{most:,.0f}", f"{ms:,.0f}", "ms", ms < most

@@ -7,19 +7,19 @@ import json
 import multiprocessing
 import os
 import statistics
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
 from tests.benchmarks import Row
+from tests.benchmarks._databases import on_both
 from tests.benchmarks.ingestion import body_of, post
 from tests.old_operations import fill, younger_than
-from tests.servers import RunningServer, running_postgresql, running_server
+from tests.servers import RunningServer, running_server
 
 OPERATIONS = int(os.environ.get("CLEANUP_OPERATIONS", "5000000"))
 RATE = 1_000
@@ -28,15 +28,10 @@ LONGEST_S = 1_800.0
 
 
 def run() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        rows = list(_measure("SQLite", directory / "sqlite", {}))
-        with running_postgresql(directory, durable=True) as url:
-            rows += _measure("PostgreSQL", directory / "postgresql-server", {"DATABASE_URL": url})
-    return rows
+    return on_both(_measure)
 
 
-def _measure(database: str, directory: Path, environment: dict[str, str]) -> Iterator[Row]:
+def _measure(database: str, directory: Path, environment: Mapping[str, str]) -> Iterator[Row]:
     with running_server(directory, **environment) as server:
         key = server.create_key("ingest", "read", "control")
         post(http.client.HTTPConnection("127.0.0.1", server.port), key, body_of(1))

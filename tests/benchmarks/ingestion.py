@@ -8,16 +8,16 @@ import multiprocessing
 import os
 import random
 import statistics
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from tests.benchmarks import Row
-from tests.servers import RunningServer, running_postgresql, running_server
+from tests.benchmarks._databases import on_both
+from tests.servers import RunningServer, running_server
 
 CONNECTIONS = 4
 BATCH = 500
@@ -26,15 +26,10 @@ MODELS = 12
 
 
 def run() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        rows = list(_measure("SQLite", directory / "sqlite", {}))
-        with running_postgresql(directory, durable=True) as url:
-            rows += _measure("PostgreSQL", directory / "postgresql-server", {"DATABASE_URL": url})
-    return rows
+    return on_both(_measure)
 
 
-def _measure(database: str, directory: Path, environment: dict[str, str]) -> Iterator[Row]:
+def _measure(database: str, directory: Path, environment: Mapping[str, str]) -> Iterator[Row]:
     with running_server(directory, **environment) as server:
         key = server.create_key("ingest", "read")
         rate = _saturate(server, key)

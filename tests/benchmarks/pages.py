@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import Row
-from tests.servers import running_postgresql
+from tests.benchmarks._databases import on_both, told_by
 
 OPERATIONS = int(os.environ.get("PAGES_OPERATIONS", "10000000"))
 MOST_MS = 50.0
 
 
 def run() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        rows = _measure("SQLite", directory / "sqlite")
-        with running_postgresql(directory, durable=False) as url:
-            rows += _measure("PostgreSQL", directory / "postgresql-data", DATABASE_URL=url)
-    return rows
+    return on_both(_measure, durable=False)
 
 
-def _measure(database: str, data_dir: Path, **more: str) -> list[Row]:
-    data_dir.mkdir()
-    environment = {**os.environ, "FEATUREMEMORY_DATA_DIR": str(data_dir), **more}
-    asked = [sys.executable, "-m", "tests.benchmarks.pages_child", str(OPERATIONS)]
-    told: list[dict[str, Any]] = json.loads(subprocess.check_output(asked, env=environment).splitlines()[-1])
+def _measure(database: str, data_dir: Path, environment: Mapping[str, str]) -> list[Row]:
+    told: list[dict[str, Any]] = told_by("_pages_child", data_dir, environment, OPERATIONS)
     name = f"pages, {OPERATIONS:,} operations, {database}"
     return [
         Row(

@@ -39,7 +39,7 @@ def main(operations: int) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from tests.benchmarks.pages_child import fill
+    from tests.benchmarks._pages_child import fill
     from tests.browser.chromium import chromium
     from tests.browser.scenarios import PASSWORD
     from tests.browser.screenshots import served
